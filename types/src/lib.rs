@@ -1,0 +1,26 @@
+//! The domain's words, and the records they are exchanged in. No IO.
+//!
+//! Everything that enters from outside is parsed into one of these types once, at the edge;
+//! holding one is the proof that it is well formed.
+
+mod address;
+mod attachment;
+pub mod keys;
+mod local;
+mod mac;
+mod names;
+mod pool;
+mod record;
+
+pub use address::{AddressRange, BadAddress, address_from_key, address_key, number, parse_address};
+pub use attachment::{
+    AddressRecord, AttachmentId, AttachmentRecord, Holder, Incarnation, NetnsRef, Phase, PodRef,
+    Previous, REMEMBERED_HOLDERS,
+};
+pub use local::{LocalAddress, LocalAttachment, LocalLink};
+pub use mac::{InvalidMac, MacAddr};
+pub use names::{ContainerId, IfName, InvalidName, NetworkName, NodeId, NodeName, PoolName};
+pub use pool::{
+    Block, BlockRecord, BlockSize, InvalidPool, PoolRecord, PoolState, Route, Subnet, VlanId,
+};
+pub use record::{BadRecord, Record, SchemaVersion};

@@ -1,0 +1,66 @@
+//! What a node remembers of an attachment: `<runDir>/attachments/<container>-<ifname>.json`.
+//!
+//! The plugin writes it when an interface is complete and removes it with the interface. Other
+//! programs on the node read it to learn whose interface is whose.
+
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Record, SchemaVersion};
+use crate::{AddressRecord, AttachmentId, Incarnation, MacAddr, NetnsRef, PodRef};
+
+/// The record file of one complete interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LocalAttachment {
+    /// Schema version.
+    pub v: SchemaVersion,
+    /// Whose interface it is.
+    pub attachment: AttachmentId,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// Its pod, when the runtime named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodRef>,
+    /// The namespace it is in.
+    pub netns: NetnsRef,
+    /// The interface itself.
+    pub link: LocalLink,
+    /// Its addresses.
+    pub addresses: Vec<LocalAddress>,
+    /// The store's revision that gave them; absent when another IPAM did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+    /// The result that was printed, for a repeated ADD.
+    pub result: serde_json::Value,
+}
+
+impl Record for LocalAttachment {}
+
+/// The interface, as it was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LocalLink {
+    /// Its hardware address.
+    pub mac: MacAddr,
+    /// Its index in its namespace.
+    pub ifindex: u32,
+    /// The node's interface it stands on.
+    pub master: String,
+}
+
+/// One address of the interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LocalAddress {
+    /// The address with its subnet's prefix length.
+    pub cidr: IpNetwork,
+    /// Its default gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<IpAddr>,
+    /// The store's record as it was written; absent when another IPAM gave the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<AddressRecord>,
+}
