@@ -212,6 +212,16 @@ pub struct Block {
 }
 
 impl Block {
+    /// The block that `address` falls into.
+    pub fn containing(address: IpAddr, size: BlockSize) -> Self {
+        let step = u128::from(size.0);
+        let first = address_like(address, number(address) / step * step).unwrap_or(address);
+        Self {
+            first,
+            size: size.0,
+        }
+    }
+
     /// All its addresses, usable or not, in order.
     pub fn addresses(self) -> impl Iterator<Item = IpAddr> {
         (0..u128::from(self.size))
@@ -344,16 +354,6 @@ impl Subnet {
                 first,
                 size: size.0,
             })
-    }
-
-    /// The block `address` falls into.
-    pub fn block_of(&self, address: IpAddr, size: BlockSize) -> Block {
-        let step = u128::from(size.0);
-        let first = address_like(address, number(address) / step * step).unwrap_or(address);
-        Block {
-            first,
-            size: size.0,
-        }
     }
 
     /// All of its addresses, also those that are not handed out.
@@ -645,7 +645,7 @@ mod tests {
             .map(|b| b.first.to_string())
             .collect();
         assert_eq!(firsts, ["10.20.1.0", "10.20.1.16", "10.20.1.32"]);
-        let block = subnet.block_of("10.20.1.17".parse().unwrap(), BlockSize::default());
+        let block = Block::containing("10.20.1.17".parse().unwrap(), BlockSize::default());
         assert_eq!(block.first.to_string(), "10.20.1.16");
         assert_eq!(block.last().to_string(), "10.20.1.31");
         assert_eq!(block.addresses().count(), 16);

@@ -1,0 +1,282 @@
+//! What the plugin keeps on the node of each attachment: a lock, an intent, a record.
+//!
+//! All below `runDir`, which may vanish with a reboot, as the interfaces do.
+//!
+//! - `intents/<container>-<ifname>.json` exists while a call works on the attachment, and is its
+//!   lock. One that is left behind says that its ADD was killed.
+//! - `attachments/<container>-<ifname>.json` exists while the interface is complete.
+//!   A `-` in the interface's name is written `%2d` in both.
+//! - `store-away` exists since the store was first found away.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use berth_types::{
+    AttachmentId, Incarnation, LocalAttachment, MacAddr, NetnsRef, Record, SchemaVersion,
+};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::time::{ClockId, clock_gettime, clock_nanosleep};
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{CniError, Code};
+
+/// How long a call waits for another on the same attachment, in milliseconds.
+const PATIENCE_MS: u64 = 20_000;
+/// How often it looks, in milliseconds.
+const INTERVAL_MS: u64 = 2;
+
+/// An ADD that has begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// Schema version.
+    pub v: SchemaVersion,
+    /// Whose interface is to be made.
+    pub attachment: AttachmentId,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// Where.
+    pub netns: NetnsRef,
+    /// The hardware address the link is made with.
+    pub mac: Option<MacAddr>,
+}
+
+impl Record for Intent {}
+
+/// The plugin's files below `runDir`.
+#[derive(Clone, Debug)]
+pub struct RunFiles {
+    dir: PathBuf,
+}
+
+impl RunFiles {
+    /// The files below `dir`; nothing is touched yet.
+    pub fn new(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+        }
+    }
+
+    /// Takes an attachment for this call alone.
+    ///
+    /// # Errors
+    /// Code 11 when another call keeps it for 20 s; code 5.
+    pub fn lock(&self, id: &AttachmentId) -> Result<Locked, CniError> {
+        let name = file_name(id);
+        let intent = self.dir.join("intents").join(&name);
+        let record = self.dir.join("attachments").join(&name);
+        let lock = lock_linked(&intent, id)?;
+        Ok(Locked {
+            lock,
+            intent,
+            record,
+        })
+    }
+
+    /// Since when the store is away, in milliseconds of uptime; `None` when it is not.
+    pub fn store_away_since(&self) -> Option<u64> {
+        fs::read_to_string(self.away()).ok()?.trim().parse().ok()
+    }
+
+    /// Notes that the store is away, unless that is known.
+    ///
+    /// # Errors
+    /// Code 5.
+    pub fn note_store_away(&self) -> Result<(), CniError> {
+        if self.store_away_since().is_some() {
+            return Ok(());
+        }
+        let path = self.away();
+        let made = fs::create_dir_all(&self.dir);
+        made.and_then(|()| replace(&path, uptime_ms().to_string().as_bytes()))
+            .map_err(|error| CniError::io(path.display(), &error))
+    }
+
+    /// Notes that the store answers.
+    ///
+    /// # Errors
+    /// Code 5.
+    pub fn note_store_back(&self) -> Result<(), CniError> {
+        remove(&self.away())
+    }
+
+    fn away(&self) -> PathBuf {
+        self.dir.join("store-away")
+    }
+}
+
+/// An attachment that only this call works on.
+#[derive(Debug)]
+pub struct Locked {
+    lock: Flock<File>,
+    intent: PathBuf,
+    record: PathBuf,
+}
+
+impl Locked {
+    /// The intent that an earlier ADD left behind.
+    ///
+    /// # Errors
+    /// Code 5. One that cannot be read counts as none: it was killed while it wrote, and had done
+    /// nothing else yet.
+    pub fn left_intent(&mut self) -> Result<Option<Intent>, CniError> {
+        let mut bytes = Vec::new();
+        let mut read = || {
+            self.lock.rewind()?;
+            self.lock.read_to_end(&mut bytes)
+        };
+        read().map_err(|error| CniError::io(self.intent.display(), &error))?;
+        Ok(Intent::decode(self.intent.display(), &bytes).ok())
+    }
+
+    /// Writes down what is about to be done.
+    ///
+    /// # Errors
+    /// Code 5.
+    pub fn write_intent(&mut self, intent: &Intent) -> Result<(), CniError> {
+        let mut write = || {
+            self.lock.set_len(0)?;
+            self.lock.rewind()?;
+            self.lock.write_all(&intent.encode())
+        };
+        write().map_err(|error| CniError::io(self.intent.display(), &error))
+    }
+
+    /// The record of the complete interface, when there is one.
+    ///
+    /// # Errors
+    /// Code 5; code 999 for a record that cannot be read, naming it.
+    pub fn record(&self) -> Result<Option<LocalAttachment>, CniError> {
+        match fs::read(&self.record) {
+            Ok(bytes) => LocalAttachment::decode(self.record.display(), &bytes)
+                .map(Some)
+                .map_err(|error| CniError::new(Code::Internal, error.to_string())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(CniError::io(self.record.display(), &error)),
+        }
+    }
+
+    /// Writes the record of the complete interface; readers see all of it or nothing.
+    ///
+    /// # Errors
+    /// Code 5.
+    pub fn write_record(&self, record: &LocalAttachment) -> Result<(), CniError> {
+        let write = || replace(&self.record, &record.encode());
+        let written = match write() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self
+                .record
+                .parent()
+                .map_or(Ok(()), fs::create_dir_all)
+                .and_then(|()| write()),
+            other => other,
+        };
+        written.map_err(|error| CniError::io(self.record.display(), &error))
+    }
+
+    /// Removes the record.
+    ///
+    /// # Errors
+    /// Code 5.
+    pub fn remove_record(&self) -> Result<(), CniError> {
+        remove(&self.record)
+    }
+
+    /// Ends the work: the intent, and with it the lock, are gone.
+    ///
+    /// # Errors
+    /// Code 5.
+    pub fn finish(self) -> Result<(), CniError> {
+        remove(&self.intent)
+    }
+}
+
+/// `<container>-<ifname>.json`. Both may have a `-`, so one in the interface's name is written
+/// `%2d`: no two attachments share a file.
+fn file_name(id: &AttachmentId) -> String {
+    let ifname = id.ifname.as_str().replace('%', "%25").replace('-', "%2d");
+    format!("{}-{ifname}.json", id.container)
+}
+
+/// Locks the file at `path` and makes sure that it is still the one there: whoever had the lock
+/// before may have removed it.
+fn lock_linked(path: &Path, id: &AttachmentId) -> Result<Flock<File>, CniError> {
+    let begun = uptime_ms();
+    let failed = |error: io::Error| CniError::io(path.display(), &error);
+    let mut file = open(path).map_err(failed)?;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => {
+                let held = lock.metadata().map_err(failed)?.ino();
+                if fs::metadata(path).is_ok_and(|there| there.ino() == held) {
+                    return Ok(lock);
+                }
+                file = open(path).map_err(failed)?;
+            }
+            Err((unlocked, Errno::EWOULDBLOCK)) => {
+                file = unlocked;
+                if uptime_ms().saturating_sub(begun) > PATIENCE_MS {
+                    let message = format!("another call works on {id} for more than 20 s");
+                    return Err(CniError::new(Code::TryAgain, message)
+                        .details("see what that call waits for; the runtime tries again"));
+                }
+                pause();
+            }
+            Err((_, errno)) => return Err(failed(errno.into())),
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    let open = options
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600);
+    match (open.open(path), path.parent()) {
+        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(folder)?;
+            open.open(path)
+        }
+        (opened, _) => opened,
+    }
+}
+
+fn pause() {
+    let interval = Duration::from_millis(INTERVAL_MS).into();
+    // Woken early is looked again early.
+    let _early: nix::Result<_> = clock_nanosleep(
+        ClockId::CLOCK_MONOTONIC,
+        nix::time::ClockNanosleepFlags::empty(),
+        &interval,
+    );
+}
+
+/// Milliseconds since boot, sleep included; the same for every process.
+pub fn uptime_ms() -> u64 {
+    clock_gettime(ClockId::CLOCK_BOOTTIME)
+        .ok()
+        .and_then(|now| u64::try_from(Duration::from(now).as_millis()).ok())
+        .unwrap_or(0)
+}
+
+/// The lock of the attachment keeps two writers apart, so that one name for fresh files will do.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    fs::write(&fresh, bytes)?;
+    fs::rename(fresh, path)
+}
+
+fn remove(path: &Path) -> Result<(), CniError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(CniError::io(path.display(), &error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,391 @@
+//! Links, addresses and routes.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+
+use berth_types::{IfName, MacAddr};
+use ipnetwork::IpNetwork;
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressScope,
+};
+use netlink_packet_route::link::{
+    AfSpecInet, AfSpecUnspec, InetDevConf, InfoData, InfoKind, InfoMacVlan, LinkAttribute,
+    LinkExtentMask, LinkFlags, LinkInfo, LinkMessage, MacVlanMode,
+};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use nix::errno::Errno;
+
+use super::{Netlink, NetlinkError};
+use crate::spec::Mode;
+
+/// A link as the kernel describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its index in its namespace.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Its MTU in bytes.
+    pub mtu: u32,
+    /// Its hardware address, when it is an Ethernet one that an interface may bear.
+    pub mac: Option<MacAddr>,
+    /// Whether it is administratively up.
+    pub up: bool,
+    /// Whether it is a macvlan.
+    pub is_macvlan: bool,
+}
+
+/// A macvlan to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Macvlan {
+    /// Its name in the container.
+    pub name: IfName,
+    /// The parent's index on the node.
+    pub parent: u32,
+    /// How the children of one parent see each other.
+    pub mode: Mode,
+    /// Its MTU in bytes.
+    pub mtu: u32,
+    /// Its first hardware address; the kernel's choice when absent.
+    pub mac: Option<MacAddr>,
+}
+
+impl Netlink {
+    /// The link of that name, when there is one.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub fn link_by_name(&mut self, name: &IfName) -> Result<Option<Link>, NetlinkError> {
+        let mut message = LinkMessage::default();
+        message
+            .attributes
+            .push(LinkAttribute::IfName(name.to_string()));
+        self.link(&format!("look at link {name}"), message)
+    }
+
+    /// The link of that index, when there is one.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub fn link_by_index(&mut self, index: u32) -> Result<Option<Link>, NetlinkError> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        self.link(&format!("look at link {index}"), message)
+    }
+
+    fn link(&mut self, what: &str, mut message: LinkMessage) -> Result<Option<Link>, NetlinkError> {
+        // Nobody here reads the counters, which the kernel would sum up over all processors.
+        message
+            .attributes
+            .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+        match self.get(what, RouteNetlinkMessage::GetLink(message)) {
+            Ok(answers) => Ok(answers.into_iter().find_map(|answer| match answer {
+                RouteNetlinkMessage::NewLink(link) => Some(describe(link)),
+                _ => None,
+            })),
+            Err(error) if error.errno() == Some(Errno::ENODEV) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a macvlan directly in the namespace `target`, under its final name.
+    ///
+    /// # Errors
+    /// [`NetlinkError`]; `EEXIST` when the name is taken there.
+    pub fn create_macvlan(
+        &mut self,
+        macvlan: &Macvlan,
+        target: BorrowedFd<'_>,
+    ) -> Result<(), NetlinkError> {
+        let Macvlan {
+            name,
+            parent,
+            mode,
+            mtu,
+            mac,
+        } = macvlan;
+        let mode = match mode {
+            Mode::Bridge => MacVlanMode::Bridge,
+            Mode::Private => MacVlanMode::Private,
+            Mode::Vepa => MacVlanMode::Vepa,
+            Mode::Passthru => MacVlanMode::Passthrough,
+        };
+        let mut message = LinkMessage::default();
+        message.attributes = vec![
+            LinkAttribute::IfName(name.to_string()),
+            LinkAttribute::Link(*parent),
+            LinkAttribute::Mtu(*mtu),
+            LinkAttribute::NetNsFd(target.as_raw_fd()),
+            LinkAttribute::LinkInfo(vec![
+                LinkInfo::Kind(InfoKind::MacVlan),
+                LinkInfo::Data(InfoData::MacVlan(vec![InfoMacVlan::Mode(mode)])),
+            ]),
+        ];
+        message
+            .attributes
+            .extend(mac.map(|mac| LinkAttribute::Address(mac.bytes().to_vec())));
+        self.change(
+            &format!("make macvlan {name}"),
+            RouteNetlinkMessage::NewLink(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+    }
+
+    /// Removes a link; one that is gone already counts as removed.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub fn delete_link(&mut self, index: u32) -> Result<(), NetlinkError> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        match self.change(
+            &format!("remove link {index}"),
+            RouteNetlinkMessage::DelLink(message),
+            0,
+        ) {
+            Err(error) if error.errno() == Some(Errno::ENODEV) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Gives the link its hardware address, and has the kernel announce its addresses when it
+    /// comes up (`arp_notify`, Linux 2.6.31).
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub fn prepare_link(
+        &mut self,
+        index: u32,
+        mac: Option<MacAddr>,
+        announce: Announce,
+    ) -> Result<(), NetlinkError> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        message
+            .attributes
+            .extend(mac.map(|mac| LinkAttribute::Address(mac.bytes().to_vec())));
+        if announce == Announce::WhenUp {
+            let mut wanted = InetDevConf::default();
+            wanted.arp_notify = 1;
+            let inet = AfSpecUnspec::Inet(vec![AfSpecInet::DevConfRequest(wanted)]);
+            message
+                .attributes
+                .push(LinkAttribute::AfSpecUnspec(vec![inet]));
+        }
+        self.change(
+            &format!("prepare link {index}"),
+            RouteNetlinkMessage::SetLink(message),
+            0,
+        )
+    }
+
+    /// Brings the link up.
+    ///
+    /// # Errors
+    /// [`NetlinkError`]; `EADDRINUSE` when another link of the parent bears its hardware address.
+    pub fn link_up(&mut self, index: u32) -> Result<(), NetlinkError> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        message.header.flags = LinkFlags::Up;
+        message.header.change_mask = LinkFlags::Up;
+        self.change(
+            &format!("bring link {index} up"),
+            RouteNetlinkMessage::SetLink(message),
+            0,
+        )
+    }
+
+    /// Sets an address. IPv6 duplicate address detection is off: uniqueness is the store's.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub fn add_address(&mut self, index: u32, address: IpNetwork) -> Result<(), NetlinkError> {
+        let mut message = AddressMessage::default();
+        message.header.family = family(address.ip());
+        message.header.prefix_len = address.prefix();
+        message.header.index = index;
+        message.header.scope = AddressScope::Universe;
+        message
+            .attributes
+            .push(AddressAttribute::Local(address.ip()));
+        message
+            .attributes
+            .push(AddressAttribute::Address(address.ip()));
+        match address.broadcast() {
+            IpAddr::V4(broadcast) => message
+                .attributes
+                .push(AddressAttribute::Broadcast(broadcast)),
+            IpAddr::V6(_) => {
+                message.header.flags = AddressHeaderFlags::Nodad;
+                message
+                    .attributes
+                    .push(AddressAttribute::Flags(AddressFlags::Nodad));
+            }
+        }
+        let flags = NLM_F_CREATE | NLM_F_EXCL;
+        let what = format!("set address {address}");
+        self.change(&what, RouteNetlinkMessage::NewAddress(message), flags)
+    }
+
+    /// The link's addresses.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub fn addresses(&mut self, index: u32) -> Result<Vec<IpNetwork>, NetlinkError> {
+        let all = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+        let answers = self.dump("list addresses", &all)?;
+        let of_link = answers.into_iter().filter_map(|answer| match answer {
+            RouteNetlinkMessage::NewAddress(address) if address.header.index == index => {
+                let ip = address
+                    .attributes
+                    .iter()
+                    .find_map(|attribute| match attribute {
+                        AddressAttribute::Local(ip) => Some(*ip),
+                        _ => None,
+                    });
+                let peer = address
+                    .attributes
+                    .iter()
+                    .find_map(|attribute| match attribute {
+                        AddressAttribute::Address(ip) => Some(*ip),
+                        _ => None,
+                    });
+                IpNetwork::new(ip.or(peer)?, address.header.prefix_len).ok()
+            }
+            _ => None,
+        });
+        Ok(of_link.collect())
+    }
+
+    /// Sets a route out of the link, by way of `gateway`.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub fn add_route(
+        &mut self,
+        index: u32,
+        destination: IpNetwork,
+        gateway: IpAddr,
+    ) -> Result<(), NetlinkError> {
+        let mut message = RouteMessage::default();
+        message.header = RouteHeader {
+            address_family: family(destination.ip()),
+            destination_prefix_length: destination.prefix(),
+            table: RouteHeader::RT_TABLE_MAIN,
+            protocol: RouteProtocol::Boot,
+            scope: RouteScope::Universe,
+            kind: RouteType::Unicast,
+            ..RouteHeader::default()
+        };
+        if destination.prefix() > 0 {
+            let network = RouteAddress::from(destination.network());
+            message
+                .attributes
+                .push(RouteAttribute::Destination(network));
+        }
+        message
+            .attributes
+            .push(RouteAttribute::Gateway(gateway.into()));
+        message.attributes.push(RouteAttribute::Oif(index));
+        self.change(
+            &format!("set route to {destination} via {gateway}"),
+            RouteNetlinkMessage::NewRoute(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+    }
+
+    /// Destination and next hop of every route out of the link that has a next hop.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub fn routes(&mut self, index: u32) -> Result<Vec<(IpNetwork, IpAddr)>, NetlinkError> {
+        let all = RouteNetlinkMessage::GetRoute(RouteMessage::default());
+        let answers = self.dump("list routes", &all)?;
+        let routes = answers.into_iter().filter_map(|answer| match answer {
+            RouteNetlinkMessage::NewRoute(route) => describe_route(&route, index),
+            _ => None,
+        });
+        Ok(routes.collect())
+    }
+}
+
+/// Whether neighbours are told of an address when its link comes up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announce {
+    /// They are, by a gratuitous ARP request.
+    WhenUp,
+    /// They find out by themselves.
+    Never,
+}
+
+const fn family(address: IpAddr) -> AddressFamily {
+    match address {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    }
+}
+
+fn describe(message: LinkMessage) -> Link {
+    let mut link = Link {
+        index: message.header.index,
+        name: String::new(),
+        mtu: 0,
+        mac: None,
+        up: message.header.flags.contains(LinkFlags::Up),
+        is_macvlan: false,
+    };
+    for attribute in message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.name = name,
+            LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            LinkAttribute::Address(bytes) => {
+                let bytes = <[u8; 6]>::try_from(bytes).ok();
+                link.mac = bytes.and_then(|bytes| MacAddr::from_bytes(bytes).ok());
+            }
+            LinkAttribute::LinkInfo(info) => {
+                link.is_macvlan = info.contains(&LinkInfo::Kind(InfoKind::MacVlan));
+            }
+            _ => {}
+        }
+    }
+    link
+}
+
+fn describe_route(route: &RouteMessage, index: u32) -> Option<(IpNetwork, IpAddr)> {
+    let ip = |address: &RouteAddress| match address {
+        RouteAddress::Inet(v4) => Some(IpAddr::V4(*v4)),
+        RouteAddress::Inet6(v6) => Some(IpAddr::V6(*v6)),
+        _ => None,
+    };
+    if !route.attributes.contains(&RouteAttribute::Oif(index)) {
+        return None;
+    }
+    let gateway = route
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            RouteAttribute::Gateway(address) => ip(address),
+            _ => None,
+        })?;
+    let destination = route
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            RouteAttribute::Destination(address) => ip(address),
+            _ => None,
+        });
+    let any = if gateway.is_ipv4() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+    } else {
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+    };
+    let prefix = route.header.destination_prefix_length;
+    Some((
+        IpNetwork::new(destination.unwrap_or(any), prefix).ok()?,
+        gateway,
+    ))
+}

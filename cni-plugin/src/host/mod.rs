@@ -1,0 +1,9 @@
+//! The node's kernel: links, addresses and routes by netlink, and network namespaces.
+
+mod link;
+mod netlink;
+mod netns;
+
+pub use link::{Announce, Link, Macvlan};
+pub use netlink::{Netlink, NetlinkError};
+pub use netns::{Inside, Netns, NetnsError};

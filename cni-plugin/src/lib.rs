@@ -1,0 +1,76 @@
+//! The CNI plugin `berth`: puts a container on the physical network, with an address of its own.
+//!
+//! One call of the plugin is one verb of the CNI specification. The flow of an ADD:
+//!
+//! 1. [`spec`] parses environment and configuration into a [`wanted::Wanted`];
+//! 2. the host is observed, and [`plan`] decides the steps, purely;
+//! 3. [`verbs`] writes the intent down, claims an address *while* the link is made in the
+//!    container's namespace, applies the remaining steps through [`host`], verifies, writes the
+//!    attachment's record and prints the result;
+//! 4. a failure undoes the steps that were made, newest first.
+//!
+//! Stdout belongs to the protocol: a result, or an error object.
+
+pub mod files;
+pub mod host;
+pub mod plan;
+pub mod spec;
+pub mod verbs;
+pub mod wanted;
+
+use std::io::{Read, Write};
+use std::process::ExitCode;
+
+use spec::{CniError, Invocation, Verb};
+
+/// Most bytes of configuration that are read; real ones have a few thousand.
+const LONGEST_CONFIG: u64 = 4 << 20;
+
+/// Runs the call that the environment describes, and writes what the specification wants.
+///
+/// `env` answers for environment variables.
+pub fn run(
+    env: impl Fn(&str) -> Option<String>,
+    stdin: &mut impl Read,
+    stdout: &mut impl Write,
+) -> ExitCode {
+    let mut config = Vec::new();
+    let read = stdin.take(LONGEST_CONFIG).read_to_end(&mut config);
+    let mut version = spec::written_version(&config);
+    let outcome = match read {
+        Err(error) => Err(CniError::io("stdin", &error)),
+        Ok(_) => Invocation::parse(env).and_then(|call| answer(&call, &config, &mut version)),
+    };
+    let (text, code) = match outcome {
+        Ok(text) => (text, ExitCode::SUCCESS),
+        Err(error) => (error.to_json(version), ExitCode::FAILURE),
+    };
+    // A runtime that has closed its end no longer wants to know.
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Ok(()) => code,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn answer(
+    call: &Invocation,
+    config: &[u8],
+    version: &mut spec::Version,
+) -> Result<String, CniError> {
+    if call.verb == Verb::Version {
+        return Ok(verbs::version(config));
+    }
+    let config = spec::Config::parse(config)?;
+    *version = config.version;
+    config.version.allows(call.verb)?;
+    match call.verb {
+        Verb::Add => verbs::add(call, &config),
+        Verb::Del => verbs::del(call, &config),
+        Verb::Check => verbs::check(call, &config),
+        Verb::Status => verbs::status(&config),
+        Verb::Version => Ok(String::new()),
+    }
+}

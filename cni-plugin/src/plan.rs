@@ -1,0 +1,231 @@
+//! Which steps turn a fresh macvlan into a container's interface. Pure.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use berth_types::{MacAddr, Subnet};
+use ipnetwork::IpNetwork;
+
+use crate::host::{Announce, Link};
+use crate::spec::{CniError, Code, Mode, RouteEntry};
+
+/// One change to the new interface. None needs undoing by itself: removing the link undoes all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Allow IPv6 on it, and on `lo`.
+    EnableIpv6,
+    /// Give it its hardware address, and say whether its addresses are announced.
+    Prepare {
+        /// The hardware address; absent to keep the one it has.
+        mac: Option<MacAddr>,
+        /// Whether neighbours are told.
+        announce: Announce,
+    },
+    /// Set its address.
+    Address(IpNetwork),
+    /// Bring it up; with its address on, this announces it.
+    Up,
+    /// Set a route.
+    Route {
+        /// Destination.
+        destination: IpNetwork,
+        /// Next hop.
+        gateway: IpAddr,
+    },
+}
+
+/// What the interface is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Its address.
+    pub address: IpAddr,
+    /// The subnet the address is from.
+    pub subnet: Subnet,
+    /// Its hardware address; absent to keep the one it has.
+    pub mac: Option<MacAddr>,
+    /// Whether neighbours are told of the address.
+    pub announce: Announce,
+}
+
+impl Shape {
+    /// The address with the subnet's prefix length.
+    ///
+    /// # Errors
+    /// Code 999 when the subnet's prefix does not fit the address.
+    pub fn cidr(&self) -> Result<IpNetwork, CniError> {
+        IpNetwork::new(self.address, self.subnet.cidr.prefix())
+            .map_err(|error| CniError::new(Code::Internal, error.to_string()))
+    }
+
+    /// The routes: the default route by the gateway, then the pool's own.
+    pub fn routes(&self) -> Vec<RouteEntry> {
+        let any = match self.address {
+            IpAddr::V4(_) => IpNetwork::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+            IpAddr::V6(_) => IpNetwork::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0),
+        };
+        let default = any.ok().zip(self.subnet.gateway);
+        let default = default.map(|(dst, gateway)| RouteEntry {
+            dst,
+            gw: Some(gateway),
+        });
+        let others = self.subnet.routes.iter().map(|route| RouteEntry {
+            dst: route.dst,
+            gw: route.gw.or(self.subnet.gateway),
+        });
+        default.into_iter().chain(others).collect()
+    }
+
+    /// The steps, in order.
+    ///
+    /// # Errors
+    /// As [`Shape::cidr`].
+    pub fn steps(&self) -> Result<Vec<Step>, CniError> {
+        let mut steps = Vec::new();
+        if self.address.is_ipv6() {
+            steps.push(Step::EnableIpv6);
+        }
+        steps.push(Step::Prepare {
+            mac: self.mac,
+            announce: self.announce,
+        });
+        steps.push(Step::Address(self.cidr()?));
+        steps.push(Step::Up);
+        steps.extend(self.routes().into_iter().filter_map(|route| {
+            Some(Step::Route {
+                destination: route.dst,
+                gateway: route.gw?,
+            })
+        }));
+        Ok(steps)
+    }
+}
+
+/// The MTU of the interface: the one asked for if the parent can carry it, else the parent's.
+///
+/// # Errors
+/// Code 7 when the parent's is smaller.
+pub fn mtu(asked: Option<u32>, parent: &Link) -> Result<u32, CniError> {
+    match asked {
+        Some(mtu) if mtu > parent.mtu => {
+            let Link {
+                name, mtu: limit, ..
+            } = parent;
+            let remedy = format!("use at most {limit}, the MTU of {name}, or raise that first");
+            Err(CniError::field("mtu", mtu, &remedy))
+        }
+        Some(mtu) => Ok(mtu),
+        None => Ok(parent.mtu),
+    }
+}
+
+/// The hardware address the interface ends up with, before its address is known.
+///
+/// A passthru child has its parent's; changing it would change the parent's.
+///
+/// # Errors
+/// Code 7 when another was asked for in that mode.
+pub fn mac(mode: Mode, asked: Option<MacAddr>, parent: &Link) -> Result<Option<MacAddr>, CniError> {
+    match (mode, asked) {
+        (Mode::Passthru, Some(mac)) if Some(mac) != parent.mac => {
+            let remedy = "leave it out: in mode passthru the interface has its master's";
+            Err(CniError::field("mac", mac, remedy))
+        }
+        (Mode::Passthru, _) => Ok(parent.mac),
+        (_, Some(mac)) if Some(mac) == parent.mac => {
+            let remedy = format!("it is the one of {}: ask for another", parent.name);
+            Err(CniError::field("mac", mac, &remedy))
+        }
+        (_, asked) => Ok(asked),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parent() -> Link {
+        let mac = "02:00:00:00:00:01".parse().ok();
+        Link {
+            index: 2,
+            name: "uplink0".into(),
+            mtu: 1500,
+            mac,
+            up: true,
+            is_macvlan: false,
+        }
+    }
+
+    fn shape(address: &str, cidr: &str, gateway: Option<&str>) -> Shape {
+        let subnet = Subnet {
+            cidr: cidr.parse().unwrap(),
+            gateway: gateway.map(|g| g.parse().unwrap()),
+            range: None,
+            exclude: vec![],
+            vlan: None,
+            routes: vec![],
+        };
+        let mac = Some(MacAddr::of_address(address.parse().unwrap()));
+        Shape {
+            address: address.parse().unwrap(),
+            subnet,
+            mac,
+            announce: Announce::WhenUp,
+        }
+    }
+
+    #[test]
+    fn the_address_is_on_before_the_link_comes_up_and_announces_it() {
+        let steps = shape("10.20.1.17", "10.20.1.0/24", Some("10.20.1.1"))
+            .steps()
+            .unwrap();
+        let mac = Some("0a:58:0a:14:01:11".parse().unwrap());
+        let expected = [
+            Step::Prepare {
+                mac,
+                announce: Announce::WhenUp,
+            },
+            Step::Address("10.20.1.17/24".parse().unwrap()),
+            Step::Up,
+            Step::Route {
+                destination: "0.0.0.0/0".parse().unwrap(),
+                gateway: "10.20.1.1".parse().unwrap(),
+            },
+        ];
+        assert_eq!(steps, expected);
+    }
+
+    #[test]
+    fn a_pool_without_a_gateway_gives_no_default_route() {
+        let steps = shape("10.20.1.17", "10.20.1.0/24", None).steps().unwrap();
+        assert!(!steps.iter().any(|step| matches!(step, Step::Route { .. })));
+    }
+
+    #[test]
+    fn case_58_an_ipv6_address_needs_ipv6_first() {
+        let steps = shape("2001:db8::17", "2001:db8::/64", None)
+            .steps()
+            .unwrap();
+        assert_eq!(steps.first(), Some(&Step::EnableIpv6));
+    }
+
+    #[test]
+    fn case_51_an_mtu_above_the_masters_is_refused() {
+        assert_eq!(mtu(None, &parent()), Ok(1500));
+        assert_eq!(mtu(Some(1400), &parent()), Ok(1400));
+        let error = mtu(Some(9000), &parent()).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidConfig);
+        assert!(error.to_string().contains("9000") && error.to_string().contains("uplink0"));
+    }
+
+    #[test]
+    fn a_passthru_child_keeps_its_masters_hardware_address() {
+        let other = "02:00:00:00:00:09".parse().ok();
+        assert_eq!(mac(Mode::Passthru, None, &parent()), Ok(parent().mac));
+        assert!(mac(Mode::Passthru, other, &parent()).is_err());
+        assert_eq!(mac(Mode::Bridge, None, &parent()), Ok(None));
+        assert_eq!(mac(Mode::Bridge, other, &parent()), Ok(other));
+        assert!(
+            mac(Mode::Bridge, parent().mac, &parent()).is_err(),
+            "case 52: used on the node"
+        );
+    }
+}

@@ -1,0 +1,154 @@
+//! Error objects: a code, a message that names the field and the value, and what to do.
+
+use std::fmt;
+use std::io;
+
+use berth_ipam::IpamError;
+use serde_json::json;
+
+use super::Version;
+
+/// The specification's codes (section "Error"), the Go library's 8 and 999, and Berth's own from
+/// 101 on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Code {
+    /// The configuration's version is not spoken.
+    IncompatibleVersion = 1,
+    /// A field of our own section is not known.
+    UnsupportedField = 2,
+    /// The container does not exist; nothing needs to be cleaned up.
+    UnknownContainer = 3,
+    /// A required environment variable is missing or malformed.
+    InvalidEnvironment = 4,
+    /// A file could not be read or written.
+    Io = 5,
+    /// Input that does not parse.
+    Decode = 6,
+    /// A configuration that cannot work.
+    InvalidConfig = 7,
+    /// The namespace is not one that a container may have.
+    InvalidNetns = 8,
+    /// Try again later.
+    TryAgain = 11,
+    /// STATUS: no ADD can be served.
+    NotAvailable = 50,
+    /// The pool has no free address.
+    PoolExhausted = 101,
+    /// The address belongs to somebody else.
+    AddressHeld = 102,
+    /// Somebody on the wire answers for the address, or bears its hardware address.
+    AddressConflict = 103,
+    /// The pool does not hand out the address that was asked for.
+    NotInPool = 105,
+    /// The pool hands out nothing any more.
+    PoolDraining = 106,
+    /// The store is closed, or older than what this node has seen.
+    StoreClosed = 107,
+    /// A fault in this program or on this host that has no code of its own.
+    Internal = 999,
+}
+
+/// A failed call, as the runtime is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CniError {
+    code: Code,
+    message: String,
+    details: String,
+}
+
+impl CniError {
+    /// An error without details.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            details: String::new(),
+        }
+    }
+
+    /// Adds what to do, or what is left behind.
+    #[must_use]
+    pub fn details(mut self, details: impl Into<String>) -> Self {
+        if self.details.is_empty() {
+            self.details = details.into();
+        } else {
+            self.details = format!("{}; {}", self.details, details.into());
+        }
+        self
+    }
+
+    /// A configuration field that cannot work: names it, its value, and what would be right.
+    pub fn field(name: &str, value: impl fmt::Display, remedy: &str) -> Self {
+        Self::new(
+            Code::InvalidConfig,
+            format!("{name}: {value} cannot be used"),
+        )
+        .details(remedy)
+    }
+
+    /// A file that could not be read or written.
+    pub fn io(what: impl fmt::Display, error: &io::Error) -> Self {
+        Self::new(Code::Io, format!("{what}: {error}"))
+    }
+
+    /// Its code.
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The error object of the specification.
+    pub fn to_json(&self, version: Version) -> String {
+        let mut object = json!({
+            "cniVersion": version.as_str(),
+            // A discriminant, not an arithmetic conversion.
+            "code": u32::from(self.code),
+            "msg": self.message,
+        });
+        if let (Some(object), false) = (object.as_object_mut(), self.details.is_empty()) {
+            object.insert("details".into(), json!(self.details));
+        }
+        format!("{object:#}\n")
+    }
+}
+
+impl From<Code> for u32 {
+    #[expect(
+        clippy::as_conversions,
+        reason = "the discriminant of a repr(u32) enum"
+    )]
+    fn from(code: Code) -> Self {
+        code as Self
+    }
+}
+
+impl fmt::Display for CniError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if self.details.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " ({})", self.details)
+        }
+    }
+}
+
+impl From<IpamError> for CniError {
+    fn from(error: IpamError) -> Self {
+        let code = match &error {
+            IpamError::NoSuchPool(_) | IpamError::TooMany { .. } => Code::InvalidConfig,
+            IpamError::PoolClosed { .. } => Code::PoolDraining,
+            IpamError::Exhausted { .. } => Code::PoolExhausted,
+            IpamError::Held { .. } | IpamError::Reserved { .. } => Code::AddressHeld,
+            IpamError::NotInPool { .. } => Code::NotInPool,
+            IpamError::Closed { .. } => Code::StoreClosed,
+            IpamError::Store(_) | IpamError::Contended { .. } | IpamError::JournalFull { .. } => {
+                Code::TryAgain
+            }
+            IpamError::Disk { .. } => Code::Io,
+            _ => Code::Internal,
+        };
+        let hint = error.hint();
+        Self::new(code, error.to_string()).details(hint)
+    }
+}

@@ -1,0 +1,14 @@
+//! The CNI specification's words: versions, calls, configuration, results, errors.
+
+mod config;
+mod error;
+mod invocation;
+mod result;
+mod version;
+
+pub(crate) use config::POOL_NAME;
+pub use config::{Config, IpamConfig, Mode, RuntimeConfig};
+pub use error::{CniError, Code};
+pub use invocation::{CniArgs, Invocation, Verb};
+pub use result::{CniResult, Interface, Ip, RouteEntry};
+pub use version::{Version, written_version};

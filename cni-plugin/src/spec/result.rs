@@ -1,0 +1,116 @@
+//! The result of an ADD, in the shape of each version.
+
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::Version;
+
+/// A result in the terms of 1.1.0.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CniResult {
+    /// The interfaces that were made.
+    pub interfaces: Vec<Interface>,
+    /// Their addresses.
+    pub ips: Vec<Ip>,
+    /// The routes that were set.
+    pub routes: Vec<RouteEntry>,
+    /// Passed through from the configuration.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub dns: Value,
+}
+
+/// An interface of the result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its hardware address.
+    pub mac: String,
+    /// Its MTU, in bytes; told from 1.1.0 on.
+    pub mtu: u32,
+    /// Its namespace's path.
+    pub sandbox: String,
+}
+
+/// An address of the result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ip {
+    /// The address with its prefix length.
+    pub address: IpNetwork,
+    /// The default gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<IpAddr>,
+    /// Which of the interfaces has it.
+    pub interface: usize,
+}
+
+/// A route of the result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteEntry {
+    /// Destination.
+    pub dst: IpNetwork,
+    /// Next hop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gw: Option<IpAddr>,
+}
+
+impl CniResult {
+    /// The result as a configuration of `version` expects it.
+    pub fn to_json(&self, version: Version) -> String {
+        let interfaces: Vec<_> = self
+            .interfaces
+            .iter()
+            .map(
+                |Interface {
+                     name,
+                     mac,
+                     mtu,
+                     sandbox,
+                 }| match version {
+                    Version::V1_1_0 => {
+                        json!({"name": name, "mac": mac, "mtu": mtu, "sandbox": sandbox})
+                    }
+                    _ => json!({"name": name, "mac": mac, "sandbox": sandbox}),
+                },
+            )
+            .collect();
+        let ips: Vec<_> = self.ips.iter().map(|ip| ip.to_json(version)).collect();
+        let mut object = json!({
+            "cniVersion": version.as_str(),
+            "interfaces": interfaces,
+            "ips": ips,
+            "routes": self.routes,
+        });
+        if let (Some(object), false) = (object.as_object_mut(), self.dns.is_null()) {
+            object.insert("dns".into(), self.dns.clone());
+        }
+        format!("{object:#}\n")
+    }
+}
+
+impl Ip {
+    fn to_json(&self, version: Version) -> Value {
+        let Self {
+            address,
+            gateway,
+            interface,
+        } = self;
+        let mut object = json!({"address": address, "interface": interface});
+        if let Some(object) = object.as_object_mut() {
+            if let Some(gateway) = gateway {
+                object.insert("gateway".into(), json!(gateway));
+            }
+            if version < Version::V1_0_0 {
+                object.insert(
+                    "version".into(),
+                    json!(if address.is_ipv4() { "4" } else { "6" }),
+                );
+            }
+        }
+        object
+    }
+}

@@ -1,0 +1,155 @@
+//! CHECK: is the interface still what ADD made, as far as it is ours?
+
+use std::io::{self, Write as _};
+
+use berth_types::AttachmentId;
+use ipnetwork::IpNetwork;
+use serde::Deserialize;
+use std::net::IpAddr;
+
+use super::allocator::Allocator;
+use crate::host::{Netlink, NetlinkError, Netns};
+use crate::spec::{CniError, Code, Config, Invocation};
+use crate::wanted::attachment;
+
+/// What CHECK reads of `prevResult`; others may have added more.
+#[derive(Deserialize)]
+struct Previous {
+    #[serde(default)]
+    interfaces: Vec<PreviousInterface>,
+    #[serde(default)]
+    ips: Vec<PreviousIp>,
+}
+
+#[derive(Deserialize)]
+struct PreviousInterface {
+    name: String,
+    #[serde(default)]
+    sandbox: String,
+}
+
+#[derive(Deserialize)]
+struct PreviousIp {
+    address: IpNetwork,
+    #[serde(default)]
+    gateway: Option<IpAddr>,
+    #[serde(default)]
+    interface: Option<usize>,
+}
+
+/// Compares the interface and the store with the result of the ADD.
+///
+/// Only what is ours is compared: the link, its addresses, the routes by their gateways. With the
+/// store away the local evidence decides, and a warning goes to stderr.
+///
+/// # Errors
+/// Code 7 without `prevResult`, 102 when the address has another holder, 999 for what is missing.
+pub fn check(call: &Invocation, config: &Config) -> Result<String, CniError> {
+    let id = attachment(call, config)?;
+    let previous = config.prev_result.clone().ok_or_else(|| {
+        CniError::field(
+            "prevResult",
+            "null",
+            "pass the result of the ADD, as the specification says",
+        )
+    })?;
+    let previous: Previous = serde_json::from_value(previous).map_err(|error| {
+        CniError::new(Code::InvalidConfig, format!("prevResult: {error}"))
+            .details("pass the result of the ADD, as the specification says")
+    })?;
+    let ours = previous.of_interface(id.ifname.as_str());
+    let path = call
+        .netns()
+        .ok_or_else(|| CniError::new(Code::InvalidEnvironment, "CHECK needs CNI_NETNS"))?;
+    check_interface(&Netns::open(path)?, &id, &ours)?;
+    check_store(config, &id, &ours)?;
+    Ok(String::new())
+}
+
+impl Previous {
+    fn of_interface(&self, ifname: &str) -> Vec<&PreviousIp> {
+        let named = |ip: &&PreviousIp| {
+            let interface = ip.interface.and_then(|index| self.interfaces.get(index));
+            interface.is_some_and(|i| i.name == ifname && !i.sandbox.is_empty())
+        };
+        self.ips.iter().filter(named).collect()
+    }
+}
+
+fn check_interface(netns: &Netns, id: &AttachmentId, ours: &[&PreviousIp]) -> Result<(), CniError> {
+    let ifname = &id.ifname;
+    let seen = netns.within(|| {
+        let mut netlink = Netlink::open()?;
+        let Some(link) = netlink.link_by_name(ifname)? else {
+            return Ok(None);
+        };
+        let addresses = netlink.addresses(link.index)?;
+        let routes = netlink.routes(link.index)?;
+        Ok::<_, NetlinkError>(Some((link, addresses, routes)))
+    })??;
+    let wrong = |what: String| {
+        Err(
+            CniError::new(Code::Internal, format!("interface {ifname} {what}"))
+                .details("the container has to be started anew"),
+        )
+    };
+    let Some((link, addresses, routes)) = seen else {
+        return wrong("is missing".into());
+    };
+    if !link.is_macvlan {
+        return wrong("is no macvlan".into());
+    }
+    if !link.up {
+        return wrong("is down".into());
+    }
+    for PreviousIp {
+        address,
+        gateway,
+        interface: _,
+    } in ours
+    {
+        if !addresses.contains(address) {
+            return wrong(format!("has no address {address}"));
+        }
+        if let Some(gateway) = gateway.filter(|gw| !routes.iter().any(|(_, via)| via == gw)) {
+            return wrong(format!("has no route by way of {gateway}"));
+        }
+    }
+    Ok(())
+}
+
+fn check_store(config: &Config, id: &AttachmentId, ours: &[&PreviousIp]) -> Result<(), CniError> {
+    let allocator = Allocator::open(config)?;
+    for ip in ours {
+        let address = ip.address.ip();
+        let read = berth_ipam::listing::address(allocator.ipam.store(), address);
+        let stored = match allocator.wait(read) {
+            Ok(stored) => stored,
+            Err(error) => {
+                // Nobody reads a warning that cannot be written.
+                drop(writeln!(
+                    io::stderr(),
+                    "berth: warning: not compared with the store: {error}"
+                ));
+                return Ok(());
+            }
+        };
+        let holder = stored
+            .and_then(|stored| stored.record.ok())
+            .and_then(|record| record.holder);
+        match holder {
+            Some(holder) if holder.attachment == *id => {}
+            Some(holder) => {
+                let message = format!("address {address} is held by {}", holder.attachment);
+                return Err(CniError::new(Code::AddressHeld, message)
+                    .details("two containers bear one address: stop this one"));
+            }
+            None => {
+                let message = format!("address {address} is held by nobody in the store");
+                return Err(CniError::new(Code::Internal, message)
+                    .details("the container has to be started anew"));
+            }
+        }
+    }
+    Ok(())
+}

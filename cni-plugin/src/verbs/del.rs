@@ -1,0 +1,63 @@
+//! DEL: the interface goes first, then its address is free.
+
+use berth_ipam::Known;
+use jiff::Timestamp;
+
+use super::allocator::Allocator;
+use super::detach;
+use crate::files::RunFiles;
+use crate::spec::{CniError, Config, Invocation};
+use crate::wanted::attachment;
+use berth_ipam::fault::checkpoint;
+
+/// Takes the container off the network, whatever of it there is. May be repeated, and come late.
+///
+/// With the store away the interface goes all the same; the release is noted on disk and made by
+/// a later call.
+///
+/// # Errors
+/// Code 11 while the interface cannot be removed: its address stays held. Code 5.
+pub fn del(call: &Invocation, config: &Config) -> Result<String, CniError> {
+    let id = attachment(call, config)?;
+    let files = RunFiles::new(&config.run_dir);
+    let mut locked = files.lock(&id)?;
+    let record = locked.record()?;
+    let intent = locked.left_intent()?;
+    checkpoint("del.begun");
+    if let Some(intent) = &intent {
+        detach::remove_half_made(intent)?;
+    }
+    match (&record, call.netns()) {
+        (Some(record), _) => detach::remove_complete(record)?,
+        (None, Some(netns)) if intent.is_none() => detach::remove_unknown(netns, &id.ifname)?,
+        (None, _) => {}
+    }
+    checkpoint("del.unlinked");
+    // The network or the node may have been renamed since the ADD.
+    let id = match (&record, &intent) {
+        (_, Some(intent)) => intent.attachment.clone(),
+        (Some(record), None) => record.attachment.clone(),
+        (None, None) => id,
+    };
+    let known = match (&record, &intent) {
+        (Some(record), None) => Some(Known::of(record)),
+        // The ADD that was killed is the attachment's latest life.
+        (_, Some(intent)) => Some(Known::unfinished(intent.incarnation.clone())),
+        (None, None) => None,
+    };
+    let allocator = Allocator::open(config)?;
+    let now = Timestamp::now();
+    let released = allocator.wait(allocator.ipam.release_or_journal(&id, known.as_ref(), now))?;
+    checkpoint("del.released");
+    locked.remove_record()?;
+    checkpoint("del.forgotten");
+    locked.finish()?;
+    match released {
+        Some(_) => {
+            files.note_store_back()?;
+            allocator.drain();
+        }
+        None => files.note_store_away()?,
+    }
+    Ok(String::new())
+}

@@ -1,0 +1,68 @@
+//! STATUS: from what the node knows, at once, so that a store that is away does not take every
+//! node out of service.
+
+use std::time::Duration;
+
+use berth_store::{Read, Store as _};
+use berth_types::keys;
+
+use super::allocator::Allocator;
+use crate::files::{RunFiles, uptime_ms};
+use crate::host::{Link, Netlink};
+use crate::spec::{CniError, Code, Config};
+
+/// How long the store may be away before the node says that it cannot serve.
+const TOLERATED_MS: u64 = 120_000;
+/// How long the store is asked whether it is back.
+const PROBE: Duration = Duration::from_millis(400);
+
+/// Whether an ADD could be served.
+///
+/// # Errors
+/// Code 50, saying what is missing.
+pub fn status(config: &Config) -> Result<String, CniError> {
+    let mut netlink = Netlink::open()?;
+    find_master(&mut netlink, config)
+        .map_err(|error| CniError::new(Code::NotAvailable, error.to_string()))?;
+    let files = RunFiles::new(&config.run_dir);
+    let Some(since) = files.store_away_since() else {
+        return Ok(String::new());
+    };
+    let away_for = uptime_ms().saturating_sub(since);
+    if away_for < TOLERATED_MS {
+        return Ok(String::new());
+    }
+    // Nobody else may call this node any more, so it has to find out by itself.
+    let allocator = Allocator::open(config)?;
+    let reads = [Read::Get(keys::CLOSED.into())];
+    let probe = async { tokio::time::timeout(PROBE, allocator.ipam.store().read(&reads)).await };
+    if let Ok(Ok(_)) = allocator.wait(probe) {
+        files.note_store_back()?;
+        return Ok(String::new());
+    }
+    let message = format!("the store is away for {} s", away_for / 1000);
+    Err(CniError::new(Code::NotAvailable, message)
+        .details("check that the store's endpoints are reachable from this node and healthy"))
+}
+
+/// The first of the configured masters that exists, which must be up.
+pub(super) fn find_master(netlink: &mut Netlink, config: &Config) -> Result<Link, CniError> {
+    for name in &config.master {
+        match netlink.link_by_name(name)? {
+            Some(link) if link.up => return Ok(link),
+            Some(link) => {
+                let message = format!("master: {:?} is down", link.name);
+                return Err(CniError::new(Code::TryAgain, message)
+                    .details(format!("bring it up: ip link set {} up", link.name)));
+            }
+            None => {}
+        }
+    }
+    let names: Vec<_> = config
+        .master
+        .iter()
+        .map(|name| format!("{:?}", name.as_str()))
+        .collect();
+    let remedy = "name an interface of this node; `ip link` shows them";
+    Err(CniError::field("master", names.join(", "), remedy).details("it does not exist here"))
+}

@@ -1,0 +1,295 @@
+//! Giving an address: choose by the hint, ask the store in one transaction, learn, repeat.
+
+mod observe;
+mod txn;
+
+use std::net::IpAddr;
+
+use berth_store::{Answer, Outcome, Revision, Store, StoreError, Txn};
+use berth_types::{AddressRecord, AttachmentRecord, Block, Phase, PoolRecord, PoolState};
+use jiff::Timestamp;
+use tracing::debug;
+
+use crate::fault::checkpoint;
+use crate::hint::{Choice, Pick};
+use crate::release::HeldBack;
+use crate::{Ipam, IpamError, Lease, Request};
+use txn::{Ground, Owner};
+
+/// How many transactions one allocation may cost before it gives up.
+const ATTEMPTS: u32 = 100;
+/// For how long a transaction whose outcome is unknown is sent again, in milliseconds; long enough
+/// for a cluster to choose a new leader.
+const REPEAT_FOR_MS: u64 = 5000;
+
+/// One allocation under way.
+struct Asking<'a> {
+    request: &'a Request,
+    now: Timestamp,
+    /// The revision of the attachment's record that is replaced; [`Revision::ABSENT`] for none.
+    replaced: Revision,
+}
+
+/// What one attempt led to.
+enum Step {
+    /// The address is ours.
+    Done(Box<Lease>),
+    /// Something was learnt; choose again.
+    Again,
+}
+
+/// An attempt, ready to be sent.
+struct Attempt {
+    pick: Pick,
+    pool: PoolRecord,
+    /// The block that is claimed with it.
+    claims: Option<Block>,
+    txn: Txn,
+    record: AddressRecord,
+}
+
+impl<S: Store> Ipam<S> {
+    /// Gives the attachment an address, and writes down that it has it.
+    ///
+    /// One request to the store in the common case. Asking again with the same incarnation gives
+    /// the same address; an attachment that lived before under the same id passes its address on.
+    ///
+    /// # Errors
+    /// [`IpamError`]; then nothing is held by this incarnation, unless the error is an unknown
+    /// outcome: release the attachment, as after any failed ADD.
+    pub async fn allocate(&self, request: &Request, now: Timestamp) -> Result<Lease, IpamError> {
+        let held_back = self.hold_back(&request.attachment)?;
+        // A container that is started again keeps its address, also when its release was made
+        // before it could be held back.
+        let former = held_back
+            .as_ref()
+            .and_then(|notes| notes.address_of(&request.pool));
+        let result = match request.exact.or(former) {
+            Some(address) => {
+                self.allocate_exact(Asking::new(request, now), address)
+                    .await
+            }
+            None => self.allocate_any(Asking::new(request, now)).await,
+        };
+        let result = match result {
+            Err(error) if request.exact.is_none() && error.is_about_address() => {
+                self.allocate_any(Asking::new(request, now)).await
+            }
+            result => result,
+        };
+        if result.is_err() {
+            self.hint(&request.pool)
+                .update(|hint| hint.untake(&request.incarnation))?;
+        }
+        let lease = result?;
+        held_back.map_or(Ok(()), HeldBack::forget)?;
+        Ok(lease)
+    }
+
+    async fn allocate_any(&self, mut asking: Asking<'_>) -> Result<Lease, IpamError> {
+        for attempt in 0..ATTEMPTS {
+            let Some(ready) = self.choose(&asking)? else {
+                if let Some(lease) = self.look(&mut asking).await? {
+                    return Ok(*lease);
+                }
+                continue;
+            };
+            debug!(attempt, address = %ready.pick.address, "claiming");
+            if let Step::Done(lease) = self.attempt(&mut asking, ready).await? {
+                return Ok(*lease);
+            }
+        }
+        Err(asking.contended())
+    }
+
+    /// Chooses by the hint and marks the address as taken; `None` when the hint knows none.
+    fn choose(&self, asking: &Asking<'_>) -> Result<Option<Attempt>, IpamError> {
+        let taken_at = self.monotonic_ms();
+        let request = asking.request;
+        self.hint(&request.pool).update(|hint| {
+            hint.untake(&request.incarnation);
+            let (pick, claims) = match hint.choose(&request.pool, taken_at) {
+                Choice::Own(pick) => (pick, false),
+                Choice::Claim(pick) => {
+                    hint.assume(pick.block);
+                    (pick, true)
+                }
+                Choice::Look => return Ok(None),
+            };
+            // A pool that was seen draining may give again: the store is asked.
+            let active = |(_, pool): &(_, PoolRecord)| pool.state == PoolState::Active;
+            let Some(pool) = hint.pool.clone().filter(active) else {
+                return Ok(None);
+            };
+            hint.take(pick.address, &request.incarnation, taken_at);
+            let ground = Ground {
+                pool,
+                witness: hint.witness().cloned(),
+            };
+            Ok(Some(self.prepare(asking, &ground, pick, claims)))
+        })?
+    }
+
+    fn prepare(&self, asking: &Asking<'_>, ground: &Ground, pick: Pick, claims: bool) -> Attempt {
+        let record = pick
+            .record
+            .held_by(asking.request.holder(pick.address, asking.now));
+        let claims = claims.then_some(pick.block);
+        let pool = ground.pool.1.clone();
+        let txn = txn::allocate(asking, &self.node, ground, (&pick, claims, &record));
+        Attempt {
+            pick,
+            pool,
+            claims,
+            txn,
+            record,
+        }
+    }
+
+    /// Sends an attempt and learns from the answer.
+    async fn attempt(&self, asking: &mut Asking<'_>, ready: Attempt) -> Result<Step, IpamError> {
+        checkpoint("ipam.claim.before");
+        let outcome = self.commit_surely(&ready.txn).await?;
+        checkpoint("ipam.claim.after");
+        let request = asking.request;
+        match outcome {
+            Outcome::Committed(revision) => {
+                let Attempt {
+                    pick,
+                    pool,
+                    claims,
+                    txn: _,
+                    record,
+                } = ready;
+                self.hint(&request.pool).update(|hint| {
+                    hint.untake(&request.incarnation);
+                    hint.committed(pick.address, &request.attachment, revision, claims);
+                })?;
+                let lease = Lease::new(&pool, pick.address, revision, record);
+                let lease = lease.ok_or_else(|| asking.not_in_pool(pick.address))?;
+                Ok(Step::Done(Box::new(lease)))
+            }
+            Outcome::Refused(answer) => self.refused(asking, &ready, &answer).await,
+        }
+    }
+
+    /// Learns why the store refused; finds the address when an earlier attempt had won it.
+    async fn refused(
+        &self,
+        asking: &mut Asking<'_>,
+        ready: &Attempt,
+        answer: &Answer,
+    ) -> Result<Step, IpamError> {
+        let request = asking.request;
+        let seen = txn::read_refusal(answer, ready.pick.block)?;
+        if let Some(reason) = seen.closed {
+            return Err(IpamError::Closed { reason });
+        }
+        let gone = seen.pool.is_none();
+        self.hint(&request.pool).update(|hint| {
+            match seen.pool {
+                Some((revision, pool)) => hint.learn_pool(revision, pool),
+                None => hint.pool = None,
+            }
+            if let Some((id, revision)) = hint.witness().cloned()
+                && seen.witness != Some(revision)
+            {
+                hint.drop_witness(&id);
+            }
+            let block = ready.pick.block;
+            match seen.block_owner {
+                Owner::Node(owner) if owner == self.node.name => {
+                    hint.learn_block(block, true, answer.revision, seen.slots);
+                }
+                Owner::Nobody => {
+                    hint.learn_block(block, false, answer.revision, seen.slots);
+                    hint.disown(block);
+                }
+                Owner::Node(_) | Owner::Other => hint.forget_block(block.first),
+            }
+        })?;
+        if gone {
+            return Err(IpamError::NoSuchPool(request.pool.clone()));
+        }
+        if let Some((revision, record)) = seen.attachment {
+            return self.own_attachment(asking, revision, record).await;
+        }
+        asking.replaced = Revision::ABSENT;
+        Ok(Step::Again)
+    }
+
+    /// The attachment exists already: it is this call's own, or an earlier life's.
+    async fn own_attachment(
+        &self,
+        asking: &mut Asking<'_>,
+        revision: Revision,
+        record: AttachmentRecord,
+    ) -> Result<Step, IpamError> {
+        if record.phase == Phase::Deleted {
+            asking.replaced = revision;
+            return Ok(Step::Again);
+        }
+        asking.replaced = Revision::ABSENT;
+        if let Some(lease) = self.take_over(asking, revision, &record).await? {
+            return Ok(Step::Done(Box::new(lease)));
+        }
+        // It changed while we looked, or holds nothing of this pool: release, then start afresh.
+        self.release(&asking.request.attachment, None, asking.now)
+            .await?;
+        Ok(Step::Again)
+    }
+
+    /// Commits, and repeats the very same transaction for a while if its outcome is unknown.
+    async fn commit_surely(&self, txn: &Txn) -> Result<Outcome, StoreError> {
+        let mut unknown_since = None;
+        loop {
+            match (self.store.commit(txn).await, unknown_since) {
+                (Err(StoreError::OutcomeUnknown { .. }), None) => {
+                    unknown_since = Some(self.monotonic_ms());
+                }
+                (Err(StoreError::OutcomeUnknown { .. }), Some(since))
+                    if self.monotonic_ms().saturating_sub(since) < REPEAT_FOR_MS => {}
+                // Unavailable now, but the first sending may have arrived.
+                (Err(StoreError::Unavailable { store, reason }), Some(_)) => {
+                    return Err(StoreError::OutcomeUnknown { store, reason });
+                }
+                (other, _) => return other,
+            }
+        }
+    }
+}
+
+/// Whether the pool hands out addresses at all.
+fn may_allocate(request: &Request, pool: &PoolRecord) -> Result<(), IpamError> {
+    match pool.state {
+        PoolState::Active => Ok(()),
+        state @ PoolState::Draining => Err(IpamError::PoolClosed {
+            pool: request.pool.clone(),
+            state,
+        }),
+    }
+}
+
+impl<'a> Asking<'a> {
+    const fn new(request: &'a Request, now: Timestamp) -> Self {
+        Self {
+            request,
+            now,
+            replaced: Revision::ABSENT,
+        }
+    }
+
+    fn not_in_pool(&self, address: IpAddr) -> IpamError {
+        IpamError::NotInPool {
+            address,
+            pool: self.request.pool.clone(),
+        }
+    }
+
+    fn contended(&self) -> IpamError {
+        IpamError::Contended {
+            pool: self.request.pool.clone(),
+            attempts: ATTEMPTS,
+        }
+    }
+}

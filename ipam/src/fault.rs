@@ -1,0 +1,29 @@
+//! Places where a test may kill the process, to prove that nothing is lost there.
+
+/// Marks a place between two steps.
+///
+/// Does nothing unless the crate is built with the feature `fault-injection`; then the process
+/// kills itself here when `BERTH_KILL_AT` names the place, and appends the name to the file
+/// `BERTH_FAULT_TRACE` when that is set.
+#[cfg(not(feature = "fault-injection"))]
+pub const fn checkpoint(_place: &str) {}
+
+/// Marks a place between two steps; see the other build's documentation.
+#[cfg(feature = "fault-injection")]
+pub fn checkpoint(place: &str) {
+    use std::io::Write as _;
+
+    if let Some(file) = std::env::var_os("BERTH_FAULT_TRACE") {
+        let opened = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(file);
+        // A trace that cannot be written shows as a place that no test kills at.
+        drop(opened.and_then(|mut file| file.write_all(format!("{place}\n").as_bytes())));
+    }
+    if std::env::var_os("BERTH_KILL_AT").is_some_and(|at| at == place) {
+        // Waits for the signal to arrive, so that nothing after this place happens.
+        drop(nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL));
+        std::thread::park();
+    }
+}

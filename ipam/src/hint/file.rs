@@ -1,0 +1,98 @@
+//! A hint kept in a file, for processes that live for milliseconds.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use berth_types::PoolName;
+use nix::fcntl::{Flock, FlockArg};
+
+use super::Hint;
+use crate::IpamError;
+
+/// The file of one pool's hint; shared by every process of the node.
+///
+/// An exclusive lock is held while it is read, changed and written, never over a request to the
+/// store. It is written in place, which costs a file system on disk nothing at once; a checksum
+/// at its head tells a file that a killed process left half written. Such a file, like any that
+/// does not parse, counts as none.
+#[derive(Clone, Debug)]
+pub(crate) struct HintFile {
+    path: PathBuf,
+}
+
+/// The length of the checksum's line.
+const HEAD: usize = 17;
+
+impl HintFile {
+    /// The hint of `pool` below `folder`, which is made when absent.
+    pub(crate) fn new(folder: &Path, pool: &PoolName) -> Self {
+        Self {
+            path: folder.join(format!("{pool}.hint")),
+        }
+    }
+
+    /// Changes the hint, alone, and writes it back.
+    pub(crate) fn update<T>(&self, change: impl FnOnce(&mut Hint) -> T) -> Result<T, IpamError> {
+        let failed = |source| IpamError::Disk {
+            path: self.path.clone(),
+            source,
+        };
+        let file = open_lock(&self.path).map_err(failed)?;
+        let mut file = Flock::lock(file, FlockArg::LockExclusive)
+            .map_err(|(_, errno)| failed(errno.into()))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed)?;
+        let mut hint = parse(&bytes).unwrap_or_default();
+        let result = change(&mut hint);
+        write(&mut file, &hint, bytes.len()).map_err(failed)?;
+        Ok(result)
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<Hint> {
+    let (head, body) = bytes.split_at_checked(HEAD)?;
+    let intact = head == checksum(body).as_bytes();
+    if intact {
+        serde_json::from_slice(body).ok()
+    } else {
+        None
+    }
+}
+
+fn write(file: &mut File, hint: &Hint, former: usize) -> io::Result<()> {
+    let body = serde_json::to_vec(hint)?;
+    let mut bytes = checksum(&body).into_bytes();
+    bytes.extend(body);
+    file.rewind()?;
+    file.write_all(&bytes)?;
+    if bytes.len() < former {
+        file.set_len(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+    }
+    Ok(())
+}
+
+/// A line that only this body has.
+fn checksum(body: &[u8]) -> String {
+    format!("{:016x}\n", crate::fnv1a(body))
+}
+
+/// Opens a file that is there to be locked, and makes it and its folder the first time.
+pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    let options = options
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600);
+    let open = || options.open(path);
+    match (open(), path.parent()) {
+        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(folder)?;
+            open()
+        }
+        (result, _) => result,
+    }
+}

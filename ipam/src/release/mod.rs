@@ -1,0 +1,405 @@
+//! Giving an address back: one guarded transaction, or a note for later.
+
+mod journal;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use berth_store::{Answer, Compare, Outcome, Read, Revision, Store, StoreError, Txn, Write};
+use berth_types::{
+    AddressRecord, AttachmentId, AttachmentRecord, Incarnation, LocalAttachment, Phase,
+    Record as _, SchemaVersion, keys,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::fault::checkpoint;
+use crate::record::parse;
+use crate::{Ipam, IpamError};
+
+pub use journal::Drained;
+pub(crate) use journal::HeldBack;
+
+/// How often a release is tried against a store that changes under it.
+const ATTEMPTS: u32 = 16;
+
+/// What a node knows of an attachment it wants to give up.
+///
+/// With the revision, the release is one request. The incarnation keeps a release that comes late
+/// from touching a later life of the same id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    /// Which life.
+    pub incarnation: Incarnation,
+    /// The revision that wrote attachment and addresses, when known.
+    pub revision: Option<Revision>,
+    /// The addresses, and their records at that revision.
+    pub addresses: Vec<(IpAddr, AddressRecord)>,
+}
+
+impl Known {
+    /// What the node's own record file says.
+    pub fn of(local: &LocalAttachment) -> Self {
+        let addresses = local.addresses.iter();
+        Self {
+            incarnation: local.incarnation.clone(),
+            revision: local.revision.map(Revision),
+            addresses: addresses
+                .filter_map(|a| Some((a.cidr.ip(), a.record.clone()?)))
+                .collect(),
+        }
+    }
+
+    /// A life of which only its number is known: its ADD did not finish.
+    pub const fn unfinished(incarnation: Incarnation) -> Self {
+        Self {
+            incarnation,
+            revision: None,
+            addresses: Vec::new(),
+        }
+    }
+}
+
+/// How a release ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Released {
+    /// What this life of the attachment held is free.
+    Freed {
+        /// The addresses.
+        addresses: Vec<IpAddr>,
+        /// Which life.
+        incarnation: Incarnation,
+    },
+    /// There was nothing of ours to free.
+    Nothing,
+}
+
+impl Released {
+    /// Whether it was that life's.
+    fn is_of(&self, incarnation: &Incarnation) -> bool {
+        matches!(self, Self::Freed { incarnation: freed, .. } if freed == incarnation)
+    }
+}
+
+/// What the store holds of an attachment, with revisions.
+#[derive(Debug)]
+struct Standing {
+    attachment: Option<(Revision, AttachmentRecord)>,
+    addresses: Vec<(IpAddr, Revision, AddressRecord)>,
+}
+
+impl<S: Store> Ipam<S> {
+    /// Gives up whatever the attachment holds, and its record, whichever life of it that is.
+    ///
+    /// With `memory`, in one request when the store still agrees. What is absent or another's
+    /// counts as done.
+    ///
+    /// # Errors
+    /// [`IpamError`]; the release is then still to be made.
+    pub async fn release(
+        &self,
+        id: &AttachmentId,
+        memory: Option<&Known>,
+        now: Timestamp,
+    ) -> Result<Released, IpamError> {
+        self.release_where(id, memory, None, now).await
+    }
+
+    /// As [`Ipam::release`], but only the life that `memory` names: a later one is not touched.
+    ///
+    /// # Errors
+    /// [`IpamError`]; the release is then still to be made.
+    pub async fn release_only(
+        &self,
+        id: &AttachmentId,
+        memory: &Known,
+        now: Timestamp,
+    ) -> Result<Released, IpamError> {
+        self.release_where(id, Some(memory), Some(&memory.incarnation), now)
+            .await
+    }
+
+    async fn release_where(
+        &self,
+        id: &AttachmentId,
+        memory: Option<&Known>,
+        only: Option<&Incarnation>,
+        now: Timestamp,
+    ) -> Result<Released, IpamError> {
+        self.expect_no_more(id, memory)?;
+        let mut standing = memory.and_then(|memory| self.standing_by_memory(id, memory));
+        for _ in 0..ATTEMPTS {
+            let seen = match standing.take() {
+                Some(seen) => seen,
+                None => self.standing(id).await?,
+            };
+            let Some(plan) = plan(id, only, &seen, now) else {
+                return Ok(Released::Nothing);
+            };
+            checkpoint("ipam.release.before");
+            let outcome = self.store.commit(&plan.txn).await?;
+            checkpoint("ipam.release.after");
+            if let Outcome::Committed(revision) = outcome {
+                return self.learn_release(plan, revision);
+            }
+        }
+        Err(changing(id))
+    }
+
+    fn learn_release(&self, plan: Plan, revision: Revision) -> Result<Released, IpamError> {
+        let Plan {
+            txn: _,
+            released,
+            incarnation,
+        } = plan;
+        for (address, record) in &released {
+            let hint = self.hint(&record.pool);
+            hint.update(|hint| hint.released(*address, revision, record))?;
+        }
+        let addresses = released.into_iter().map(|(address, _)| address).collect();
+        Ok(Released::Freed {
+            addresses,
+            incarnation,
+        })
+    }
+
+    /// Releases now, or notes the release on disk when the store is away.
+    ///
+    /// # Errors
+    /// [`IpamError`] when neither was possible.
+    pub async fn release_or_journal(
+        &self,
+        id: &AttachmentId,
+        known: Option<&Known>,
+        now: Timestamp,
+    ) -> Result<Option<Released>, IpamError> {
+        let released = match known {
+            // Its ADD did not finish.
+            Some(Known {
+                incarnation,
+                revision: None,
+                ..
+            }) => self.release_unfinished(id, incarnation, now).await,
+            known => self.release(id, known, now).await,
+        };
+        match released {
+            Ok(released) => Ok(Some(released)),
+            Err(IpamError::Store(error)) if error.is_away() => {
+                self.journal_release(id, known, now)?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives up what an ADD that was killed may have claimed, or may still be about to.
+    ///
+    /// Where the store can make a transaction after its sender's death, a record is left in that
+    /// transaction's way; [`Ipam::drain`] removes it once none can arrive any more.
+    ///
+    /// # Errors
+    /// [`IpamError`]; the release is then still to be made.
+    pub async fn release_unfinished(
+        &self,
+        id: &AttachmentId,
+        incarnation: &Incarnation,
+        now: Timestamp,
+    ) -> Result<Released, IpamError> {
+        let mut released = self.release(id, None, now).await?;
+        if released.is_of(incarnation) || !self.store.outlives_sender() {
+            return Ok(released);
+        }
+        self.journal_sweep(id, incarnation, now)?;
+        checkpoint("ipam.tombstone.before");
+        for _ in 0..ATTEMPTS {
+            match self.bar(id, incarnation).await? {
+                Barred::Done => return Ok(released),
+                Barred::Arrived => {
+                    released = self.release(id, None, now).await?;
+                    if released.is_of(incarnation) {
+                        return Ok(released);
+                    }
+                }
+                Barred::Changed => {}
+            }
+        }
+        Err(changing(id))
+    }
+
+    /// Puts a record in the way of `incarnation`'s transaction.
+    ///
+    /// One that an earlier life left there is replaced: a transaction that came upon it compares
+    /// with its revision.
+    async fn bar(&self, id: &AttachmentId, incarnation: &Incarnation) -> Result<Barred, IpamError> {
+        let key = keys::attachment(id);
+        let answer = self.store.read(&[Read::Get(key.as_str().into())]).await?;
+        let standing_at = match parse::<AttachmentRecord>(&answer, 0)? {
+            None => Revision::ABSENT,
+            Some((_, record)) if record.phase == Phase::Live => return Ok(Barred::Arrived),
+            Some((_, record)) if record.incarnation == *incarnation => return Ok(Barred::Done),
+            Some((revision, _)) => revision,
+        };
+        let txn = Txn {
+            compares: vec![Compare::at(key.as_str(), standing_at)],
+            writes: vec![Write::put(key, self.tombstone(incarnation).encode())],
+            otherwise: Vec::new(),
+        };
+        Ok(match self.store.commit(&txn).await? {
+            Outcome::Committed(_) => Barred::Done,
+            Outcome::Refused(_) => Barred::Changed,
+        })
+    }
+
+    fn tombstone(&self, incarnation: &Incarnation) -> AttachmentRecord {
+        AttachmentRecord {
+            v: SchemaVersion,
+            addresses: Vec::new(),
+            pod: None,
+            netns: None,
+            node_id: self.node.id.clone(),
+            incarnation: incarnation.clone(),
+            phase: Phase::Deleted,
+        }
+    }
+
+    /// The attachment is about to vanish, so no allocation may rest on its presence.
+    fn expect_no_more(&self, id: &AttachmentId, known: Option<&Known>) -> Result<(), IpamError> {
+        for (_, record) in known.into_iter().flat_map(|k| &k.addresses) {
+            self.hint(&record.pool)
+                .update(|hint| hint.drop_witness(id))?;
+        }
+        Ok(())
+    }
+
+    fn standing_by_memory(&self, id: &AttachmentId, known: &Known) -> Option<Standing> {
+        let revision = known.revision?;
+        let attachment = AttachmentRecord {
+            addresses: known
+                .addresses
+                .iter()
+                .map(|(address, _)| *address)
+                .collect(),
+            phase: Phase::Live,
+            ..self.tombstone(&known.incarnation)
+        };
+        let held_by_us = |record: &AddressRecord| {
+            record
+                .holder
+                .as_ref()
+                .is_some_and(|holder| holder.attachment == *id)
+        };
+        let all_ours = known.addresses.iter().all(|(_, record)| held_by_us(record));
+        (all_ours && !known.addresses.is_empty()).then(|| Standing {
+            attachment: Some((revision, attachment)),
+            addresses: known
+                .addresses
+                .iter()
+                .map(|(a, r)| (*a, revision, r.clone()))
+                .collect(),
+        })
+    }
+
+    async fn standing(&self, id: &AttachmentId) -> Result<Standing, IpamError> {
+        let answer = self
+            .store
+            .read(&[Read::Get(keys::attachment(id).into())])
+            .await?;
+        let attachment = parse::<AttachmentRecord>(&answer, 0)?;
+        let held = attachment
+            .as_ref()
+            .map_or(&[][..], |(_, record)| &record.addresses);
+        let reads: Vec<_> = held
+            .iter()
+            .map(|a| Read::Get(keys::address(*a).into()))
+            .collect();
+        let answer = if reads.is_empty() {
+            Answer {
+                revision: Revision::ABSENT,
+                lists: Vec::new(),
+            }
+        } else {
+            self.store.read(&reads).await?
+        };
+        let mut addresses = Vec::new();
+        for (n, address) in held.iter().enumerate() {
+            if let Some((revision, record)) = parse::<AddressRecord>(&answer, n)? {
+                addresses.push((*address, revision, record));
+            }
+        }
+        Ok(Standing {
+            attachment,
+            addresses,
+        })
+    }
+}
+
+/// How putting a record in a transaction's way ended.
+enum Barred {
+    /// It stands there.
+    Done,
+    /// The transaction was made first, or that of another life.
+    Arrived,
+    /// Something else changed at the same moment.
+    Changed,
+}
+
+fn changing(id: &AttachmentId) -> IpamError {
+    let reason = format!("its records changed at each of {ATTEMPTS} attempts");
+    StoreError::Unavailable {
+        store: id.to_string(),
+        reason,
+    }
+    .into()
+}
+
+/// A release, ready to be sent.
+struct Plan {
+    txn: Txn,
+    released: Vec<(IpAddr, AddressRecord)>,
+    incarnation: Incarnation,
+}
+
+/// Decides what a release must change; `None` when nothing is left to be done. Pure.
+fn plan(
+    id: &AttachmentId,
+    only: Option<&Incarnation>,
+    seen: &Standing,
+    now: Timestamp,
+) -> Option<Plan> {
+    let (attached_at, attached) = seen.attachment.as_ref()?;
+    if only.is_some_and(|only| *only != attached.incarnation) {
+        return None;
+    }
+    if attached.phase == Phase::Deleted {
+        return None;
+    }
+    let key = keys::attachment(id);
+    let mut compares = vec![Compare::at(key.as_str(), *attached_at)];
+    let mut writes = vec![Write::delete(key)];
+    let mut released = Vec::new();
+    for (address, revision, record) in &seen.addresses {
+        // An address that the attachment names but that is another's is left alone.
+        if record
+            .holder
+            .as_ref()
+            .is_some_and(|holder| holder.attachment == *id)
+        {
+            let given_up = record.released(now);
+            compares.push(Compare::at(keys::address(*address), *revision));
+            writes.push(Write::put(keys::address(*address), given_up.encode()));
+            released.push((*address, given_up));
+        }
+    }
+    let txn = Txn {
+        compares,
+        writes,
+        otherwise: Vec::new(),
+    };
+    Some(Plan {
+        txn,
+        released,
+        incarnation: attached.incarnation.clone(),
+    })
+}

@@ -1,0 +1,67 @@
+//! Transactions whose answer is lost.
+
+use berth_ipam::{IpamError, Released};
+use berth_store::StoreError;
+
+use crate::support::rig::Mood;
+use crate::support::{Site, known, now, subnet};
+
+pub(crate) async fn a_lost_answer_is_asked_for_again(site: &Site) {
+    site.pool(&[subnet("10.20.1.0/24")], 16).await;
+    let node = site.node("n1");
+    for lost in [1, 2, 4] {
+        node.rig.set(Mood::Losing(lost));
+        let request = node.ask(&format!("c{lost}"));
+        let lease = node.allocate(&request).await.expect("an address");
+        node.rig.set(Mood::Good);
+        let holder = lease.record.holder.clone().expect("a holder");
+        assert_eq!(
+            (holder.attachment, holder.incarnation),
+            (request.attachment, request.incarnation)
+        );
+        assert_eq!(lease.record, site.record(lease.address).await);
+        let holders = site.holders().await;
+        assert_eq!(holders.len(), 1, "exactly one address is held: {holders:?}");
+
+        // A release is not repeated but noted, and found made when the note is worked off.
+        node.rig.set(Mood::Losing(lost));
+        let id = node.id(&format!("c{lost}"));
+        let released = node
+            .ipam
+            .release_or_journal(&id, Some(&known(&lease)), now())
+            .await;
+        assert_eq!(released.expect("journal"), None);
+        node.rig.set(Mood::Good);
+        node.ipam.drain(8, now()).await.expect("drain");
+        assert!(site.holders().await.is_empty());
+        assert_eq!(
+            site.record(lease.address).await.previous.len(),
+            1,
+            "released once"
+        );
+    }
+}
+
+pub(crate) async fn answers_that_stay_lost_are_told_and_a_release_frees_what_was_taken(
+    site: &Site,
+) {
+    site.pool(&[subnet("10.20.1.0/24")], 16).await;
+    let node = site.node("n1");
+    let request = node.ask("a");
+    node.rig.set(Mood::Losing(usize::MAX));
+    let error = node.allocate(&request).await.expect_err("no answer");
+    assert!(
+        matches!(error, IpamError::Store(StoreError::OutcomeUnknown { .. })),
+        "{error}"
+    );
+    node.rig.set(Mood::Good);
+    assert_eq!(site.holders().await.len(), 1, "it was made all the same");
+    let released = node
+        .ipam
+        .release_unfinished(&request.attachment, &request.incarnation, now());
+    assert!(matches!(
+        released.await.expect("release"),
+        Released::Freed { .. }
+    ));
+    assert!(site.holders().await.is_empty());
+}

@@ -1,0 +1,11 @@
+//! One function per claim; `main.rs` makes a test of each on each store.
+
+pub(crate) mod answers;
+pub(crate) mod crowds;
+pub(crate) mod exact;
+pub(crate) mod foreign_records;
+pub(crate) mod giving;
+pub(crate) mod journal;
+pub(crate) mod lives;
+pub(crate) mod stale_hints;
+pub(crate) mod unfinished;

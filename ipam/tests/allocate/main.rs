@@ -1,0 +1,97 @@
+//! What the allocator promises, checked on both stores: each claim in `claims` runs on a fresh
+//! embedded store and on a fresh, real etcd. Then what only etcd has, and 64 processes at once.
+//!
+//! Needs the program `etcd` (Debian package `etcd-server`).
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code: whatever is unexpected must fail loudly"
+)]
+
+mod claims;
+mod etcd_only;
+mod processes;
+mod support;
+
+/// Makes one test of every claim for each store.
+macro_rules! on_both_stores {
+    ($($group:ident: $($claim:ident),+;)+) => {
+        mod embedded {
+            $(mod $group { $(
+                #[test]
+                fn $claim() {
+                    let site = crate::support::Site::embedded();
+                    crate::support::block_on(crate::claims::$group::$claim(&site));
+                }
+            )+ })+
+        }
+        mod etcd {
+            $(mod $group { $(
+                #[test]
+                fn $claim() {
+                    let site = crate::support::Site::etcd();
+                    crate::support::block_on(crate::claims::$group::$claim(&site));
+                }
+            )+ })+
+        }
+    };
+}
+
+on_both_stores! {
+    giving:
+        what_is_given_is_written_down_and_what_is_released_is_remembered,
+        a_released_address_is_given_again_last,
+        an_allocation_is_one_request_and_so_is_a_release,
+        every_address_is_given_once_and_then_the_pool_is_exhausted,
+        a_pool_that_is_extended_gives_again,
+        a_draining_pool_gives_nothing,
+        a_closed_store_gives_nothing,
+        a_pool_that_is_not_there_is_named,
+        a_claim_that_was_refused_is_made_again;
+    lives:
+        the_same_incarnation_gets_the_same_address,
+        a_new_life_keeps_the_address_and_the_old_one_cannot_free_it,
+        a_second_release_does_nothing,
+        a_late_release_does_not_touch_the_next_holder,
+        a_life_in_another_pool_gives_up_the_old_address;
+    exact:
+        the_address_asked_for_is_given,
+        an_address_of_somebody_else_is_refused_with_its_holder,
+        an_address_that_is_never_given_is_not_in_the_pool,
+        a_reserved_address_is_refused,
+        asking_for_another_address_gives_up_the_old_one;
+    stale_hints:
+        a_lost_or_garbled_hint_costs_nothing_but_a_look,
+        an_address_another_node_took_is_passed_over,
+        an_address_the_operator_released_is_given_once,
+        a_block_another_node_claimed_is_left_to_it,
+        a_pool_made_anew_with_other_blocks_gives_addresses,
+        a_hint_that_says_everything_is_free_makes_no_duplicate;
+    answers:
+        a_lost_answer_is_asked_for_again,
+        answers_that_stay_lost_are_told_and_a_release_frees_what_was_taken;
+    journal:
+        releases_wait_for_the_store_and_are_made_in_order,
+        a_full_journal_takes_no_more,
+        a_release_that_waits_is_not_made_when_its_attachment_lives_again,
+        a_release_that_waits_is_not_made_while_somebody_drains,
+        a_release_that_cannot_be_made_does_not_hold_up_the_others,
+        a_note_that_cannot_be_read_is_kept_and_passed_over;
+    unfinished:
+        what_a_killed_add_took_is_freed,
+        a_transaction_that_comes_after_its_release_takes_nothing,
+        nor_does_that_of_a_second_life,
+        the_record_in_its_way_is_removed_when_it_is_due,
+        an_attachment_lives_again_over_that_record,
+        and_also_when_it_is_removed_meanwhile;
+    foreign_records:
+        addresses_that_cannot_be_read_are_left_alone,
+        an_attachment_that_cannot_be_read_is_left_alone,
+        a_block_that_cannot_be_read_is_somebody_elses,
+        a_release_leaves_alone_what_cannot_be_read;
+    crowds:
+        sixty_four_tasks_of_one_node_get_different_addresses,
+        eight_tasks_on_each_of_eight_nodes_get_different_addresses,
+        containers_come_and_go_on_three_nodes;
+}

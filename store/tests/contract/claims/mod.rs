@@ -1,0 +1,5 @@
+//! What holds for every store.
+
+pub(crate) mod reading;
+pub(crate) mod transactions;
+pub(crate) mod watching;

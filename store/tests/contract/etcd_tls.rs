@@ -1,0 +1,187 @@
+//! TLS with client certificates, all made here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use berth_store::{AnyStore, EtcdConfig, Read, Store as _, StoreConfig, StoreError};
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer};
+use rcgen::{KeyPair, KeyUsagePurpose};
+use tempfile::TempDir;
+
+use crate::etcd_server::EtcdServer;
+use crate::fixture::put;
+
+/// A certificate authority with files `NAME.pem` and `NAME.key` of what it signed.
+struct Authority {
+    folder: PathBuf,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new(folder: &Path, name: &str) -> Self {
+        let mut params = CertificateParams::new([]).expect("parameters");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().expect("key");
+        let folder = folder.join(name);
+        fs::create_dir(&folder).expect("folder");
+        let certificate = params.self_signed(&key).expect("sign");
+        fs::write(folder.join("ca.pem"), certificate.pem()).expect("write");
+        Self {
+            folder,
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    fn sign(&self, name: &str) {
+        let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).expect("parameters");
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        let key = KeyPair::generate().expect("key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("sign");
+        fs::write(self.file(name, "pem"), certificate.pem()).expect("write");
+        fs::write(self.file(name, "key"), key.serialize_pem()).expect("write");
+    }
+
+    fn file(&self, name: &str, kind: &str) -> PathBuf {
+        self.folder.join(format!("{name}.{kind}"))
+    }
+
+    fn serve(&self) -> EtcdServer {
+        let path = |name, kind| self.file(name, kind).to_str().expect("UTF-8").to_owned();
+        EtcdServer::start_with(
+            "https",
+            &[
+                "--client-cert-auth",
+                "--trusted-ca-file",
+                &path("ca", "pem"),
+                "--cert-file",
+                &path("server", "pem"),
+                "--key-file",
+                &path("server", "key"),
+            ],
+        )
+    }
+
+    fn config(&self, server: &EtcdServer, client: &str) -> EtcdConfig {
+        EtcdConfig {
+            ca: Some(self.file("ca", "pem")),
+            cert: Some(self.file(client, "pem")),
+            key: Some(self.file(client, "key")),
+            ..EtcdConfig::plain([server.url.clone()])
+        }
+    }
+}
+
+/// Two authorities with a server and a client certificate each.
+fn authorities(folder: &TempDir) -> [Authority; 2] {
+    ["ours", "others"].map(|name| {
+        let authority = Authority::new(folder.path(), name);
+        authority.sign("server");
+        authority.sign("client");
+        authority
+    })
+}
+
+async fn read(config: EtcdConfig) -> Result<(), StoreError> {
+    let store = AnyStore::open(&StoreConfig::Etcd(config))?;
+    store
+        .read(&[Read::Get(b"a".into())])
+        .await
+        .map(|_answer| ())
+}
+
+#[test]
+fn a_client_certificate_opens_the_door() {
+    let folder = TempDir::new().expect("temporary folder");
+    let [ours, _] = authorities(&folder);
+    let server = ours.serve();
+    crate::block_on(async {
+        let store = AnyStore::open(&StoreConfig::Etcd(ours.config(&server, "client")));
+        let store = store.expect("open");
+        put(&store, "a", "secret").await;
+        let answer = store.read(&[Read::Get(b"a".into())]).await.expect("read");
+        assert_eq!(answer.lists[0][0].value, b"secret");
+    });
+}
+
+#[test]
+fn a_server_of_another_authority_is_not_trusted() {
+    let folder = TempDir::new().expect("temporary folder");
+    let [ours, others] = authorities(&folder);
+    let server = ours.serve();
+    let config = EtcdConfig {
+        ca: Some(others.file("ca", "pem")),
+        ..ours.config(&server, "client")
+    };
+    let error = crate::block_on(read(config)).expect_err("wrong authority");
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    let words = error.to_string();
+    assert!(
+        words.contains("certificate") && words.contains(&server.url),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_client_the_server_does_not_know_is_rejected() {
+    let folder = TempDir::new().expect("temporary folder");
+    let [ours, others] = authorities(&folder);
+    let server = ours.serve();
+    let stranger = EtcdConfig {
+        cert: Some(others.file("client", "pem")),
+        key: Some(others.file("client", "key")),
+        ..ours.config(&server, "client")
+    };
+    let nameless = EtcdConfig {
+        cert: None,
+        key: None,
+        ..ours.config(&server, "client")
+    };
+    for config in [stranger, nameless] {
+        let error = crate::block_on(read(config)).expect_err("no entry");
+        let words = error.to_string();
+        assert!(matches!(error, StoreError::Rejected { .. }), "{error:?}");
+        assert!(words.contains("alert"), "{words}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_named() {
+    type Change = fn(&mut EtcdConfig, PathBuf);
+    let folder = TempDir::new().expect("temporary folder");
+    let [ours, _] = authorities(&folder);
+    let config = |change: Change, path: &str| {
+        let mut config = EtcdConfig {
+            ca: Some(ours.file("ca", "pem")),
+            cert: Some(ours.file("client", "pem")),
+            key: Some(ours.file("client", "key")),
+            ..EtcdConfig::plain(["https://127.0.0.1:1".to_owned()])
+        };
+        change(&mut config, folder.path().join(path));
+        StoreConfig::Etcd(config)
+    };
+    fs::write(folder.path().join("text"), "hello").expect("write");
+    let broken = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    fs::write(folder.path().join("broken"), broken).expect("write");
+    let cases: [(Change, &str, &str); 4] = [
+        (|config, path| config.ca = Some(path), "missing", "ca "),
+        (|config, path| config.cert = Some(path), "text", "cert "),
+        (|config, path| config.key = Some(path), "missing", "key "),
+        (
+            |config, path| config.key = Some(path),
+            "broken",
+            "https://127.0.0.1:1: ",
+        ),
+    ];
+    for (change, path, words) in cases {
+        let error = AnyStore::open(&config(change, path)).expect_err(path);
+        assert!(
+            matches!(error, StoreError::Rejected { .. }),
+            "{path}: {error:?}"
+        );
+        assert!(error.to_string().contains(words), "{path}: {error}");
+    }
+}
