@@ -77,6 +77,18 @@ impl RunFiles {
         })
     }
 
+    /// The records of all complete interfaces. One that cannot be read is passed over, also one
+    /// that another call is about to remove.
+    pub fn records(&self) -> Vec<LocalAttachment> {
+        let listed = fs::read_dir(self.dir.join("attachments"));
+        let paths = listed.into_iter().flatten().flatten().map(|entry| entry.path());
+        let read = |path: PathBuf| {
+            let bytes = fs::read(&path).ok()?;
+            LocalAttachment::decode(path.display(), &bytes).ok()
+        };
+        paths.filter_map(read).collect()
+    }
+
     /// Since when the store is away, in milliseconds of uptime; `None` when it is not.
     pub fn store_away_since(&self) -> Option<u64> {
         fs::read_to_string(self.away()).ok()?.trim().parse().ok()

@@ -92,6 +92,12 @@ impl CniError {
         Self::new(Code::Io, format!("{what}: {error}"))
     }
 
+    /// The same with another code, where the verb knows a better one.
+    #[must_use]
+    pub fn with_code(self, code: Code) -> Self {
+        Self { code, ..self }
+    }
+
     /// Its code.
     pub const fn code(&self) -> Code {
         self.code
@@ -150,5 +156,56 @@ impl From<IpamError> for CniError {
         };
         let hint = error.hint();
         Self::new(code, error.to_string()).details(hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENTED: &str = include_str!("../../../docs/error-codes.md");
+
+    #[test]
+    fn every_code_is_documented_under_its_name() {
+        use Code::*;
+        let all = [
+            IncompatibleVersion,
+            UnsupportedField,
+            UnknownContainer,
+            InvalidEnvironment,
+            Io,
+            Decode,
+            InvalidConfig,
+            InvalidNetns,
+            TryAgain,
+            NotAvailable,
+            PoolExhausted,
+            AddressHeld,
+            AddressConflict,
+            NotInPool,
+            PoolDraining,
+            StoreClosed,
+            Internal,
+        ];
+        for code in all {
+            let row = format!("| {} | {code:?} |", u32::from(code));
+            assert!(DOCUMENTED.contains(&row), "docs/error-codes.md lacks {row}");
+        }
+        let rows = DOCUMENTED
+            .lines()
+            .filter(|line| line.starts_with("| "))
+            .count();
+        assert_eq!(
+            rows,
+            all.len() + 1,
+            "docs/error-codes.md has a row too many"
+        );
+    }
+
+    #[test]
+    fn case_30_no_error_of_a_del_reads_like_success_to_a_runtime() {
+        // go-cni takes a DEL whose error says "not found" for done.
+        let error = CniError::from(IpamError::NoSuchPool("prod".parse().unwrap()));
+        assert!(!error.to_json(Version::V1_1_0).contains("not found"));
     }
 }

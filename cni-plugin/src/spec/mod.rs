@@ -12,3 +12,6 @@ pub use error::{CniError, Code};
 pub use invocation::{CniArgs, Invocation, Verb};
 pub use result::{CniResult, Interface, Ip, RouteEntry};
 pub use version::{Version, written_version};
+
+#[cfg(test)]
+mod hostile;

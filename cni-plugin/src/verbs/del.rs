@@ -29,7 +29,9 @@ pub fn del(call: &Invocation, config: &Config) -> Result<String, CniError> {
     }
     match (&record, call.netns()) {
         (Some(record), _) => detach::remove_complete(record)?,
-        (None, Some(netns)) if intent.is_none() => detach::remove_unknown(netns, &id.ifname)?,
+        (None, Some(netns)) if intent.is_none() => {
+            detach::remove_unknown(netns, &id, &files, config)?;
+        }
         (None, _) => {}
     }
     checkpoint("del.unlinked");

@@ -2,11 +2,16 @@
 
 use std::path::Path;
 
-use berth_types::{IfName, Incarnation, LocalAttachment, MacAddr};
+use berth_store::{Read, Store as _};
+use berth_types::{
+    AttachmentId, AttachmentRecord, IfName, Incarnation, LocalAttachment, MacAddr, Phase,
+    Record as _, keys,
+};
 
-use crate::files::Intent;
+use super::allocator::Allocator;
+use crate::files::{Intent, RunFiles};
 use crate::host::{Link, Netlink, NetlinkError, Netns, NetnsError};
-use crate::spec::{CniError, Code};
+use crate::spec::{CniError, Code, Config};
 
 /// The hardware address a link of that life is made with, before its address is known.
 ///
@@ -60,16 +65,54 @@ pub(super) fn remove_half_made(intent: &Intent) -> Result<(), CniError> {
     settle(ifname, remove_named(&netns, ifname, ours))
 }
 
-/// Removes an interface of which the node has no file any more, if it looks like ours.
+/// Removes an interface of which the node has no file any more, if it is ours.
+///
+/// The namespace's path may have been given to another container meanwhile: what that one's record
+/// names is not touched. A hardware address of our own form tells the rest, and where one was
+/// asked for, the store does.
 ///
 /// # Errors
 /// Code 11: the interface may still be there.
-pub(super) fn remove_unknown(path: &Path, ifname: &IfName) -> Result<(), CniError> {
-    match Netns::open(path) {
-        Ok(netns) => settle(ifname, remove_named(&netns, ifname, is_derived)),
-        Err(NetnsError::Absent(_) | NetnsError::NotOne(_) | NetnsError::Host(_)) => Ok(()),
-        Err(error) => Err(still_there(ifname, &error)),
+pub(super) fn remove_unknown(
+    path: &Path,
+    id: &AttachmentId,
+    files: &RunFiles,
+    config: &Config,
+) -> Result<(), CniError> {
+    let ifname = &id.ifname;
+    let netns = match Netns::open(path) {
+        Ok(netns) => netns,
+        Err(NetnsError::Absent(_) | NetnsError::NotOne(_) | NetnsError::Host(_)) => return Ok(()),
+        Err(error) => return Err(still_there(ifname, &error)),
+    };
+    let seen = netns.within(|| Netlink::open()?.link_by_name(ifname));
+    let seen = seen.map_err(|error| still_there(ifname, &error))?;
+    let found = seen.map_err(|error| still_there(ifname, &error))?;
+    let Some(link) = found.filter(|link| link.is_macvlan) else { return Ok(()) };
+    let inode = netns.at().inode;
+    let is_anothers = |record: &LocalAttachment| {
+        record.netns.inode == inode && record.link.ifindex == link.index
+    };
+    if files.records().iter().any(is_anothers) {
+        return Ok(());
     }
+    if link.mac.is_some_and(is_derived) || is_stored(config, id, inode) {
+        let removed = netns.within(|| Netlink::open()?.delete_link(link.index));
+        return settle(ifname, removed);
+    }
+    Ok(())
+}
+
+/// Whether the store says that the attachment lives in that namespace. No, when it cannot be asked.
+fn is_stored(config: &Config, id: &AttachmentId, inode: u64) -> bool {
+    let Ok(allocator) = Allocator::open(config) else { return false };
+    let reads = [Read::Get(keys::attachment(id).into())];
+    let Ok(answer) = allocator.wait(allocator.ipam.store().read(&reads)) else { return false };
+    let stored = answer.lists.first().and_then(|found| found.first());
+    let stored = stored.and_then(|entry| AttachmentRecord::decode(id, &entry.value).ok());
+    stored.is_some_and(|record| {
+        record.phase == Phase::Live && record.netns.is_some_and(|netns| netns.inode == inode)
+    })
 }
 
 fn remove_named(

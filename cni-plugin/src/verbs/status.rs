@@ -23,7 +23,7 @@ const PROBE: Duration = Duration::from_millis(400);
 pub fn status(config: &Config) -> Result<String, CniError> {
     let mut netlink = Netlink::open()?;
     find_master(&mut netlink, config)
-        .map_err(|error| CniError::new(Code::NotAvailable, error.to_string()))?;
+        .map_err(|error| error.with_code(Code::NotAvailable))?;
     let files = RunFiles::new(&config.run_dir);
     let Some(since) = files.store_away_since() else {
         return Ok(String::new());

@@ -165,7 +165,7 @@ impl<S: Store> Ipam<S> {
         })
     }
 
-    /// Releases now, or notes the release on disk when the store is away.
+    /// Releases now, or notes the release on disk when the store is away or refuses.
     ///
     /// # Errors
     /// [`IpamError`] when neither was possible.
@@ -186,7 +186,8 @@ impl<S: Store> Ipam<S> {
         };
         match released {
             Ok(released) => Ok(Some(released)),
-            Err(IpamError::Store(error)) if error.is_away() => {
+            // Also one that refuses: credentials that have expired are renewed some day.
+            Err(IpamError::Store(_)) => {
                 self.journal_release(id, known, now)?;
                 Ok(None)
             }

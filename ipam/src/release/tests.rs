@@ -29,7 +29,7 @@ fn held(by: &AttachmentId) -> AddressRecord {
     })
 }
 
-fn attached(addresses: &[IpAddr], phase: Phase) -> Option<(Revision, AttachmentRecord)> {
+fn attached(addresses: &[IpAddr], phase: Phase) -> (Revision, AttachmentRecord) {
     let record = AttachmentRecord {
         v: SchemaVersion,
         addresses: addresses.to_vec(),
@@ -39,12 +39,12 @@ fn attached(addresses: &[IpAddr], phase: Phase) -> Option<(Revision, AttachmentR
         incarnation: incarnation(1),
         phase,
     };
-    Some((ATTACHED_AT, record))
+    (ATTACHED_AT, record)
 }
 
 fn live() -> Standing {
     Standing {
-        attachment: attached(&[address(2)], Phase::Live),
+        attachment: Some(attached(&[address(2)], Phase::Live)),
         addresses: vec![(address(2), HELD_AT, held(&id()))],
     }
 }
@@ -81,7 +81,7 @@ fn there_is_nothing_to_do_for_what_is_absent_deleted_or_another_life() {
         addresses: vec![],
     };
     let tombstone = Standing {
-        attachment: attached(&[], Phase::Deleted),
+        attachment: Some(attached(&[], Phase::Deleted)),
         addresses: vec![],
     };
     let other = incarnation(2);
@@ -113,7 +113,7 @@ fn an_address_that_another_holds_or_nobody_is_left_alone() {
 #[test]
 fn an_attachment_whose_addresses_are_gone_is_removed_alone() {
     let seen = Standing {
-        attachment: attached(&[address(2)], Phase::Live),
+        attachment: Some(attached(&[address(2)], Phase::Live)),
         addresses: vec![],
     };
     let plan = decide(None, &seen).expect("something to do");

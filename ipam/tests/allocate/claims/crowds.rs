@@ -58,7 +58,7 @@ fn all_differ(site: &Site, nodes: &[&str], each: usize) {
     aside(|| {
         runtime
             .expect("runtime")
-            .block_on(come_and_go(site, &nodes, each))
+            .block_on(come_and_go(site, &nodes, each));
     });
 }
 
