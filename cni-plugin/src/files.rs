@@ -81,7 +81,11 @@ impl RunFiles {
     /// that another call is about to remove.
     pub fn records(&self) -> Vec<LocalAttachment> {
         let listed = fs::read_dir(self.dir.join("attachments"));
-        let paths = listed.into_iter().flatten().flatten().map(|entry| entry.path());
+        let paths = listed
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
         let read = |path: PathBuf| {
             let bytes = fs::read(&path).ok()?;
             LocalAttachment::decode(path.display(), &bytes).ok()

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use berth_store::StoreError;
+use berth_store::{Revision, StoreError};
 use berth_types::{BadRecord, Holder, PoolName, PoolState};
 
 /// An allocation or release that did not happen.
@@ -74,6 +74,14 @@ pub enum IpamError {
         /// What the closing record says.
         reason: String,
     },
+    /// The store is older than what this node has seen of it: restored from a backup, or replaced.
+    #[error("the store is at revision {now}, but this node has seen revision {seen} of it")]
+    SetBack {
+        /// The highest revision seen.
+        seen: Revision,
+        /// The store's revision.
+        now: Revision,
+    },
     /// A record that this program must not touch stands in the way.
     #[error(transparent)]
     Record(#[from] BadRecord),
@@ -124,7 +132,9 @@ impl IpamError {
         match self {
             Self::Store(error) => error.hint(),
             Self::NoSuchPool(_) => "see `cnictl pool list`, or make it with `cnictl pool create`",
-            Self::PoolClosed { .. } => "use another pool",
+            Self::PoolClosed { .. } => {
+                "use another pool, or let this one go on with `cnictl pool resume`"
+            }
             Self::Exhausted { .. } => {
                 "add a subnet with `cnictl pool extend`, or look for unused addresses with `cnictl ip list`"
             }
@@ -135,6 +145,9 @@ impl IpamError {
             Self::NotInPool { .. } => "see the pool's ranges with `cnictl pool show`",
             Self::TooMany { .. } => "ask for fewer addresses",
             Self::Closed { .. } => "see the reason, and the runbook for a store that was restored",
+            Self::SetBack { .. } => {
+                "restore nothing over a store in use; if it was made anew on purpose, and no container lives, remove <stateDir>/stores"
+            }
             Self::Record(_) => {
                 "look at the record; upgrade this program if a newer release wrote it"
             }

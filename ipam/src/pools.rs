@@ -171,6 +171,21 @@ pub async fn extend(
     .await
 }
 
+/// Lets a draining pool hand out addresses again; nothing changes when it does already.
+///
+/// # Errors
+/// [`PoolError`]; then nothing was changed.
+pub async fn resume(store: &impl Store, name: &PoolName) -> Result<Revision, PoolError> {
+    change(store, |pools| {
+        let found = pools.iter().find(|pool| pool.name == *name);
+        let found = found.ok_or_else(|| PoolError::NoSuchPool(name.clone()))?;
+        let state = PoolState::Active;
+        let record = found.record.clone();
+        Ok((name.clone(), PoolRecord { state, ..record }))
+    })
+    .await
+}
+
 /// Deletes a pool that nobody uses, with what is remembered of its addresses.
 ///
 /// It stops handing out addresses first; when then some are held after all, it takes up again.

@@ -298,19 +298,30 @@ impl Netlink {
         )
     }
 
-    /// Destination and next hop of every route out of the link that has a next hop.
+    /// Every route of the namespace that has a next hop.
     ///
     /// # Errors
     /// [`NetlinkError`].
-    pub fn routes(&mut self, index: u32) -> Result<Vec<(IpNetwork, IpAddr)>, NetlinkError> {
+    pub fn routes(&mut self) -> Result<Vec<NextHop>, NetlinkError> {
         let all = RouteNetlinkMessage::GetRoute(RouteMessage::default());
         let answers = self.dump("list routes", &all)?;
         let routes = answers.into_iter().filter_map(|answer| match answer {
-            RouteNetlinkMessage::NewRoute(route) => describe_route(&route, index),
+            RouteNetlinkMessage::NewRoute(route) => describe_route(&route),
             _ => None,
         });
         Ok(routes.collect())
     }
+}
+
+/// A route by way of a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextHop {
+    /// The link it goes out of.
+    pub link: u32,
+    /// Where to.
+    pub destination: IpNetwork,
+    /// By way of whom.
+    pub gateway: IpAddr,
 }
 
 /// Whether neighbours are told of an address when its link comes up.
@@ -355,37 +366,32 @@ fn describe(message: LinkMessage) -> Link {
     link
 }
 
-fn describe_route(route: &RouteMessage, index: u32) -> Option<(IpNetwork, IpAddr)> {
+fn describe_route(route: &RouteMessage) -> Option<NextHop> {
     let ip = |address: &RouteAddress| match address {
         RouteAddress::Inet(v4) => Some(IpAddr::V4(*v4)),
         RouteAddress::Inet6(v6) => Some(IpAddr::V6(*v6)),
         _ => None,
     };
-    if !route.attributes.contains(&RouteAttribute::Oif(index)) {
-        return None;
+    let (mut link, mut destination, mut gateway) = (None, None, None);
+    for attribute in &route.attributes {
+        match attribute {
+            RouteAttribute::Oif(index) => link = Some(*index),
+            RouteAttribute::Destination(address) => destination = ip(address),
+            RouteAttribute::Gateway(address) => gateway = ip(address),
+            _ => {}
+        }
     }
-    let gateway = route
-        .attributes
-        .iter()
-        .find_map(|attribute| match attribute {
-            RouteAttribute::Gateway(address) => ip(address),
-            _ => None,
-        })?;
-    let destination = route
-        .attributes
-        .iter()
-        .find_map(|attribute| match attribute {
-            RouteAttribute::Destination(address) => ip(address),
-            _ => None,
-        });
+    let gateway = gateway?;
     let any = if gateway.is_ipv4() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED)
     } else {
         IpAddr::V6(Ipv6Addr::UNSPECIFIED)
     };
     let prefix = route.header.destination_prefix_length;
-    Some((
-        IpNetwork::new(destination.unwrap_or(any), prefix).ok()?,
+    let destination = IpNetwork::new(destination.unwrap_or(any), prefix).ok()?;
+    Some(NextHop {
+        link: link?,
+        destination,
         gateway,
-    ))
+    })
 }

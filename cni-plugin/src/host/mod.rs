@@ -4,6 +4,6 @@ mod link;
 mod netlink;
 mod netns;
 
-pub use link::{Announce, Link, Macvlan};
+pub use link::{Announce, Link, Macvlan, NextHop};
 pub use netlink::{Netlink, NetlinkError};
 pub use netns::{Inside, Netns, NetnsError};

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use berth_types::NetnsRef;
+use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::statfs::{FsType, fstatfs};
 
@@ -149,6 +150,8 @@ impl Netns {
     /// [`NetnsError::Io`] when the namespace could not be entered, or the thread panicked.
     pub fn end<T>(&self, inside: Inside<'_, T>) -> Result<T, NetnsError> {
         match inside.join() {
+            // A namespace of another kind.
+            Ok(Err(Errno::EINVAL)) => Err(NetnsError::NotOne(self.at.path.clone())),
             Ok(result) => result.map_err(|errno| self.failed(errno.into())),
             Err(_) => Err(self.failed(io::Error::other("the thread inside panicked"))),
         }

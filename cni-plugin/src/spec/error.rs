@@ -147,7 +147,7 @@ impl From<IpamError> for CniError {
             IpamError::Exhausted { .. } => Code::PoolExhausted,
             IpamError::Held { .. } | IpamError::Reserved { .. } => Code::AddressHeld,
             IpamError::NotInPool { .. } => Code::NotInPool,
-            IpamError::Closed { .. } => Code::StoreClosed,
+            IpamError::Closed { .. } | IpamError::SetBack { .. } => Code::StoreClosed,
             IpamError::Store(_) | IpamError::Contended { .. } | IpamError::JournalFull { .. } => {
                 Code::TryAgain
             }

@@ -19,7 +19,7 @@ use super::allocator::{Allocator, random};
 use super::detach;
 use super::status::find_master;
 use crate::files::{Intent, Locked, RunFiles};
-use crate::host::{Announce, Link, Macvlan, Netlink, NetlinkError, Netns};
+use crate::host::{Announce, Link, Macvlan, Netlink, NetlinkError, Netns, NetnsError};
 use crate::plan::{self, Shape, Step};
 use crate::spec::{CniError, CniResult, Code, Config, Interface, Invocation, Ip, Mode};
 use crate::wanted::{Wanted, attachment};
@@ -229,8 +229,9 @@ impl Work<'_> {
             let built = inside.and_then(|inside| self.netns.end(inside));
             let built = built.unwrap_or_else(|error| {
                 Err(Unbuilt {
+                    // Nothing was made in what could not be entered.
+                    linked: !matches!(error, NetnsError::NotOne(_)),
                     error: error.into(),
-                    linked: true,
                 })
             });
             (allocator, claimed, built)
@@ -390,7 +391,12 @@ impl Work<'_> {
                 destination,
                 gateway,
             } => {
-                netlink.add_route(index, *destination, *gateway)?;
+                // Of several interfaces with a default route the first one keeps it, as with the
+                // reference plugins.
+                match netlink.add_route(index, *destination, *gateway) {
+                    Err(error) if error.errno() == Some(Errno::EEXIST) => {}
+                    other => other?,
+                }
             }
         }
         checkpoint(match step {

@@ -1,11 +1,11 @@
 //! CHECK: is the interface still what ADD made, as far as it is ours?
 
 use std::io::{self, Write as _};
+use std::net::IpAddr;
 
 use berth_types::AttachmentId;
 use ipnetwork::IpNetwork;
 use serde::Deserialize;
-use std::net::IpAddr;
 
 use super::allocator::Allocator;
 use crate::host::{Netlink, NetlinkError, Netns};
@@ -84,7 +84,7 @@ fn check_interface(netns: &Netns, id: &AttachmentId, ours: &[&PreviousIp]) -> Re
             return Ok(None);
         };
         let addresses = netlink.addresses(link.index)?;
-        let routes = netlink.routes(link.index)?;
+        let routes = netlink.routes()?;
         Ok::<_, NetlinkError>(Some((link, addresses, routes)))
     })??;
     let wrong = |what: String| {
@@ -111,7 +111,15 @@ fn check_interface(netns: &Netns, id: &AttachmentId, ours: &[&PreviousIp]) -> Re
         if !addresses.contains(address) {
             return wrong(format!("has no address {address}"));
         }
-        if let Some(gateway) = gateway.filter(|gw| !routes.iter().any(|(_, via)| via == gw)) {
+        // Of several interfaces with a default route the first one has it.
+        let reached = |gateway: IpAddr| {
+            routes.iter().any(|route| {
+                let ours = route.link == link.index && route.gateway == gateway;
+                let others = route.link != link.index && route.destination.prefix() == 0;
+                ours || (others && route.gateway.is_ipv4() == gateway.is_ipv4())
+            })
+        };
+        if let Some(gateway) = gateway.filter(|gateway| !reached(*gateway)) {
             return wrong(format!("has no route by way of {gateway}"));
         }
     }

@@ -88,11 +88,12 @@ pub(super) fn remove_unknown(
     let seen = netns.within(|| Netlink::open()?.link_by_name(ifname));
     let seen = seen.map_err(|error| still_there(ifname, &error))?;
     let found = seen.map_err(|error| still_there(ifname, &error))?;
-    let Some(link) = found.filter(|link| link.is_macvlan) else { return Ok(()) };
-    let inode = netns.at().inode;
-    let is_anothers = |record: &LocalAttachment| {
-        record.netns.inode == inode && record.link.ifindex == link.index
+    let Some(link) = found.filter(|link| link.is_macvlan) else {
+        return Ok(());
     };
+    let inode = netns.at().inode;
+    let is_anothers =
+        |record: &LocalAttachment| record.netns.inode == inode && record.link.ifindex == link.index;
     if files.records().iter().any(is_anothers) {
         return Ok(());
     }
@@ -105,9 +106,13 @@ pub(super) fn remove_unknown(
 
 /// Whether the store says that the attachment lives in that namespace. No, when it cannot be asked.
 fn is_stored(config: &Config, id: &AttachmentId, inode: u64) -> bool {
-    let Ok(allocator) = Allocator::open(config) else { return false };
+    let Ok(allocator) = Allocator::open(config) else {
+        return false;
+    };
     let reads = [Read::Get(keys::attachment(id).into())];
-    let Ok(answer) = allocator.wait(allocator.ipam.store().read(&reads)) else { return false };
+    let Ok(answer) = allocator.wait(allocator.ipam.store().read(&reads)) else {
+        return false;
+    };
     let stored = answer.lists.first().and_then(|found| found.first());
     let stored = stored.and_then(|entry| AttachmentRecord::decode(id, &entry.value).ok());
     stored.is_some_and(|record| {

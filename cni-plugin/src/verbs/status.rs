@@ -22,8 +22,7 @@ const PROBE: Duration = Duration::from_millis(400);
 /// Code 50, saying what is missing.
 pub fn status(config: &Config) -> Result<String, CniError> {
     let mut netlink = Netlink::open()?;
-    find_master(&mut netlink, config)
-        .map_err(|error| error.with_code(Code::NotAvailable))?;
+    find_master(&mut netlink, config).map_err(|error| error.with_code(Code::NotAvailable))?;
     let files = RunFiles::new(&config.run_dir);
     let Some(since) = files.store_away_since() else {
         return Ok(String::new());

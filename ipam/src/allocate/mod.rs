@@ -42,6 +42,8 @@ enum Step {
 struct Attempt {
     pick: Pick,
     pool: PoolRecord,
+    /// The highest revision that had been seen of the store.
+    high: Revision,
     /// The block that is claimed with it.
     claims: Option<Block>,
     txn: Txn,
@@ -125,6 +127,7 @@ impl<S: Store> Ipam<S> {
             let ground = Ground {
                 pool,
                 witness: hint.witness().cloned(),
+                high: hint.high,
             };
             Ok(Some(self.prepare(asking, &ground, pick, claims)))
         })?
@@ -140,6 +143,7 @@ impl<S: Store> Ipam<S> {
         Attempt {
             pick,
             pool,
+            high: ground.high,
             claims,
             txn,
             record,
@@ -157,6 +161,7 @@ impl<S: Store> Ipam<S> {
                 let Attempt {
                     pick,
                     pool,
+                    high: _,
                     claims,
                     txn: _,
                     record,
@@ -181,6 +186,7 @@ impl<S: Store> Ipam<S> {
         answer: &Answer,
     ) -> Result<Step, IpamError> {
         let request = asking.request;
+        not_set_back(ready.high, answer.revision)?;
         let seen = txn::read_refusal(answer, ready.pick.block)?;
         if let Some(reason) = seen.closed {
             return Err(IpamError::Closed { reason });
@@ -257,6 +263,14 @@ impl<S: Store> Ipam<S> {
             }
         }
     }
+}
+
+/// Whether the store still has all that had been seen of it when it was asked.
+fn not_set_back(seen: Revision, now: Revision) -> Result<(), IpamError> {
+    if now < seen {
+        return Err(IpamError::SetBack { seen, now });
+    }
+    Ok(())
 }
 
 /// Whether the pool hands out addresses at all.

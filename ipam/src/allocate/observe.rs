@@ -8,7 +8,7 @@ use berth_types::{
     AddressRecord, AttachmentRecord, Block, BlockRecord, PoolRecord, Record as _, Subnet, keys,
 };
 
-use super::{Asking, Step, may_allocate, txn};
+use super::{Asking, Step, may_allocate, not_set_back, txn};
 use crate::hint::{Choice, Pick};
 use crate::record::{decode, list, one, parse, slots};
 use crate::{Ipam, IpamError, Lease, Request};
@@ -62,7 +62,9 @@ impl<S: Store> Ipam<S> {
             Read::Get(keys::pool(&request.pool).into()),
             Read::Get(keys::CLOSED.into()),
         ];
+        let seen = self.hint(&request.pool).update(|hint| hint.high)?;
         let answer = self.store.read(&reads).await?;
+        not_set_back(seen, answer.revision)?;
         if let Some(closed) = one(&answer, 1) {
             let reason = String::from_utf8_lossy(&closed.value).into_owned();
             return Err(IpamError::Closed { reason });
@@ -205,10 +207,15 @@ impl<S: Store> Ipam<S> {
             record,
             block,
         };
-        let witness = self
+        let (witness, high) = self
             .hint(&request.pool)
-            .update(|hint| hint.witness().cloned())?;
-        let ready = self.prepare(asking, &txn::Ground { pool, witness }, pick, false);
+            .update(|hint| (hint.witness().cloned(), hint.high))?;
+        let ground = txn::Ground {
+            pool,
+            witness,
+            high,
+        };
+        let ready = self.prepare(asking, &ground, pick, false);
         self.attempt(asking, ready).await
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Ground {
     pub(super) pool: (Revision, PoolRecord),
     /// An attachment of this node that a store that was not set back must still hold.
     pub(super) witness: Option<(AttachmentId, Revision)>,
+    /// The highest revision that has been seen of the store.
+    pub(super) high: Revision,
 }
 
 /// One transaction: if nothing changed, the address is held and the attachment says so.
