@@ -1,0 +1,122 @@
+//! How a command ends: exit codes, and errors with what to do about them.
+
+use std::error::Error as _;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use berth_ipam::pools::PoolError;
+use berth_store::{ConfigError, StoreError};
+
+/// A command that ran to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// All was done, all is well.
+    Clean,
+    /// Something was found or left undone, and said so.
+    Findings,
+}
+
+/// A command that did not.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// What was asked for makes no sense.
+    #[error("{problem}")]
+    Usage {
+        /// Which value of what is wrong, and why.
+        problem: String,
+        /// What to write instead.
+        hint: String,
+    },
+    /// The store's configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The store gave no decision.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A pool cannot be made, changed, deleted or found.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The operator did not agree.
+    #[error("not confirmed, so nothing was done")]
+    Declined,
+    /// Nobody is there to be asked.
+    #[error("nothing was done: this needs a confirmation, and stdin is not a terminal")]
+    NobodyToAsk,
+    /// stdout or stderr.
+    #[error("the output cannot be written")]
+    Output(#[from] io::Error),
+}
+
+const DONE: u8 = 0;
+const FINDINGS: u8 = 1;
+const COULD_NOT_TELL: u8 = 2;
+const USAGE: u8 = 64;
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            // Whoever reads along has seen enough.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => DONE,
+            Self::Store(_) | Self::Pool(PoolError::Store(_)) | Self::Output(_) => COULD_NOT_TELL,
+            Self::Usage { .. }
+            | Self::Config(_)
+            | Self::Pool(PoolError::Invalid(_))
+            | Self::NobodyToAsk => USAGE,
+            Self::Pool(_) | Self::Declined => FINDINGS,
+        }
+    }
+
+    fn hint(&self) -> &str {
+        match self {
+            Self::Usage { hint, .. } => hint,
+            Self::Config(_) => "correct --store, BERTH_STORE or the configuration file",
+            Self::Store(error) | Self::Pool(PoolError::Store(error)) => store_hint(error),
+            Self::Pool(error) => error.hint(),
+            Self::Declined => "answer y, or give --yes",
+            Self::NobodyToAsk => "look at it with --dry-run, then give --yes",
+            Self::Output(_) => "check where stdout and stderr lead to",
+        }
+    }
+}
+
+/// Nobody repeats a transaction for an operator.
+const fn store_hint(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::OutcomeUnknown { .. } => {
+            "it may or may not have been done: look, and repeat the command if it was not"
+        }
+        other => other.hint(),
+    }
+}
+
+/// Writes what went wrong, and answers the exit code.
+pub(crate) fn exit(ended: Result<Ended, Failure>, stderr: &mut impl Write) -> ExitCode {
+    let failure = match ended {
+        Ok(Ended::Clean) => return ExitCode::from(DONE),
+        Ok(Ended::Findings) => return ExitCode::from(FINDINGS),
+        Err(failure) => failure,
+    };
+    let code = failure.code();
+    if code != DONE {
+        let mut message = failure.to_string();
+        let mut cause = failure.source();
+        while let Some(error) = cause {
+            message = format!("{message}: {error}");
+            cause = error.source();
+        }
+        let written = writeln!(stderr, "error: {message}\n  hint: {}", failure.hint());
+        // With nobody left to tell, the exit code has to say it all.
+        drop(written);
+    }
+    ExitCode::from(code)
+}
+
+/// Prints help, the version, or what is wrong with the command line.
+pub(crate) fn exit_with_usage(error: &clap::Error) -> ExitCode {
+    let printed = error.print();
+    let code = if error.use_stderr() { USAGE } else { DONE };
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(COULD_NOT_TELL),
+        _ => ExitCode::from(code),
+    }
+}

@@ -1,0 +1,15 @@
+//! `cnictl` itself, as a process, on a store of its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test code: whatever is unexpected must fail loudly"
+)]
+
+mod addresses;
+mod bad_input;
+mod pools;
+mod races;
+mod release;
+mod store_choice;
+mod support;
