@@ -4,9 +4,12 @@ mod observe;
 mod txn;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use berth_store::{Answer, Outcome, Revision, Store, StoreError, Txn};
-use berth_types::{AddressRecord, AttachmentRecord, Block, Phase, PoolRecord, PoolState};
+use berth_types::{
+    AddressRecord, AttachmentId, AttachmentRecord, Block, Phase, PoolRecord, PoolState,
+};
 use jiff::Timestamp;
 use tracing::debug;
 
@@ -21,6 +24,8 @@ const ATTEMPTS: u32 = 100;
 /// For how long a transaction whose outcome is unknown is sent again, in milliseconds; long enough
 /// for a cluster to choose a new leader.
 const REPEAT_FOR_MS: u64 = 5000;
+/// How long it waits before each repeat.
+const REPEAT_PAUSE: Duration = Duration::from_millis(20);
 
 /// One allocation under way.
 struct Asking<'a> {
@@ -44,6 +49,8 @@ struct Attempt {
     pool: PoolRecord,
     /// The highest revision that had been seen of the store.
     high: Revision,
+    /// The attachment that the store must still hold.
+    witness: Option<(AttachmentId, Revision)>,
     /// The block that is claimed with it.
     claims: Option<Block>,
     txn: Txn,
@@ -144,6 +151,7 @@ impl<S: Store> Ipam<S> {
             pick,
             pool,
             high: ground.high,
+            witness: ground.witness.clone(),
             claims,
             txn,
             record,
@@ -162,6 +170,7 @@ impl<S: Store> Ipam<S> {
                     pick,
                     pool,
                     high: _,
+                    witness: _,
                     claims,
                     txn: _,
                     record,
@@ -197,10 +206,10 @@ impl<S: Store> Ipam<S> {
                 Some((revision, pool)) => hint.learn_pool(revision, pool),
                 None => hint.pool = None,
             }
-            if let Some((id, revision)) = hint.witness().cloned()
-                && seen.witness != Some(revision)
+            if let Some((id, revision)) = &ready.witness
+                && seen.witness != Some(*revision)
             {
-                hint.drop_witness(&id);
+                hint.drop_witness(id);
             }
             let block = ready.pick.block;
             match seen.block_owner {
@@ -249,6 +258,9 @@ impl<S: Store> Ipam<S> {
     async fn commit_surely(&self, txn: &Txn) -> Result<Outcome, StoreError> {
         let mut unknown_since = None;
         loop {
+            if unknown_since.is_some() {
+                tokio::time::sleep(REPEAT_PAUSE).await;
+            }
             match (self.store.commit(txn).await, unknown_since) {
                 (Err(StoreError::OutcomeUnknown { .. }), None) => {
                     unknown_since = Some(self.monotonic_ms());
