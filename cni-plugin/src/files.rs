@@ -74,6 +74,7 @@ impl RunFiles {
             lock,
             intent,
             record,
+            finished: false,
         })
     }
 
@@ -131,6 +132,7 @@ pub struct Locked {
     lock: Flock<File>,
     intent: PathBuf,
     record: PathBuf,
+    finished: bool,
 }
 
 impl Locked {
@@ -205,8 +207,20 @@ impl Locked {
     ///
     /// # Errors
     /// Code 5.
-    pub fn finish(self) -> Result<(), CniError> {
+    pub fn finish(mut self) -> Result<(), CniError> {
+        self.finished = true;
         remove(&self.intent)
+    }
+}
+
+impl Drop for Locked {
+    /// A call that gave up before it wrote an intent leaves no file; an intent stays.
+    fn drop(&mut self) {
+        let empty = self.lock.metadata().is_ok_and(|file| file.len() == 0);
+        if empty && !self.finished {
+            // Still locked, so it is still ours. A file that stays is an empty one.
+            drop(remove(&self.intent));
+        }
     }
 }
 

@@ -1,0 +1,238 @@
+//! The claim and the link, made at the same time, and the link's shape.
+
+use std::fs;
+use std::os::fd::AsFd as _;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use berth_ipam::fault::checkpoint;
+use berth_ipam::{IpamError, Lease, Request};
+use berth_store::StoreError;
+use ipnetwork::IpNetwork;
+use jiff::Timestamp;
+use nix::errno::Errno;
+
+use super::Work;
+use crate::host::{Announce, Link, Netlink, NetlinkError, NetnsError};
+use crate::plan::{Shape, Step};
+use crate::spec::{CniError, Code, Mode};
+use crate::verbs::allocator::Allocator;
+
+/// An interface that did not come to be; `linked` when its link was made.
+pub(super) struct Unbuilt {
+    pub(super) error: CniError,
+    pub(super) linked: bool,
+}
+
+/// A claim that failed; `clean` when the store certainly holds nothing of it.
+pub(super) struct Unclaimed {
+    pub(super) error: CniError,
+    pub(super) clean: bool,
+}
+
+impl Work<'_> {
+    /// Claims an address while the link is made, then shapes the link for it.
+    pub(super) fn claim_and_build(
+        &self,
+        host: &mut Netlink,
+    ) -> (
+        Option<Allocator>,
+        Result<Lease, Unclaimed>,
+        Result<Link, Unbuilt>,
+    ) {
+        thread::scope(|scope| {
+            let (tell, told) = mpsc::channel();
+            let inside = self
+                .netns
+                .start_within(scope, move || self.build(host, &told));
+            let (allocator, claimed) = match Allocator::open(self.config) {
+                Ok(allocator) => {
+                    let claimed = self.claim(&allocator);
+                    (Some(allocator), claimed)
+                }
+                Err(error) => (None, Err(Unclaimed { error, clean: true })),
+            };
+            if let Ok(lease) = &claimed {
+                // A builder that has failed no longer listens.
+                drop(tell.send(lease.clone()));
+            }
+            drop(tell);
+            let built = inside.and_then(|inside| self.netns.end(inside));
+            let built = built.unwrap_or_else(|error| {
+                Err(Unbuilt {
+                    // Nothing was made in what could not be entered.
+                    linked: !matches!(error, NetnsError::NotOne(_)),
+                    error: error.into(),
+                })
+            });
+            (allocator, claimed, built)
+        })
+    }
+
+    fn claim(&self, allocator: &Allocator) -> Result<Lease, Unclaimed> {
+        let request = Request {
+            attachment: self.id.clone(),
+            incarnation: self.incarnation.clone(),
+            pod: self.wanted.pod.clone(),
+            netns: Some(self.netns.at().clone()),
+            pool: self.wanted.pool.clone(),
+            exact: self.wanted.exact,
+            mac: self.mac,
+        };
+        let lease = allocator.wait(allocator.ipam.allocate(&request, Timestamp::now()));
+        checkpoint("add.claimed");
+        lease.map_err(|error| Unclaimed {
+            clean: !matches!(
+                error,
+                IpamError::Store(StoreError::OutcomeUnknown { .. }) | IpamError::Disk { .. }
+            ),
+            error: error.into(),
+        })
+    }
+
+    /// Makes the link in the container's namespace, where this runs, and shapes it once the
+    /// address is known. `host` asks on the node, wherever it is used.
+    fn build(&self, host: &mut Netlink, lease: &Receiver<Lease>) -> Result<Link, Unbuilt> {
+        host.create_macvlan(&self.macvlan, self.netns.as_fd())
+            .map_err(|error| Unbuilt {
+                error: self.explain(&error),
+                linked: false,
+            })?;
+        checkpoint("add.linked");
+        let shaped = || {
+            let mut netlink = Netlink::open()?;
+            let gone = || CniError::new(Code::Internal, "the new link has vanished");
+            let fresh = netlink.link_by_name(&self.id.ifname)?.ok_or_else(gone)?;
+            let unclaimed = |_| CniError::new(Code::Internal, "no address was claimed");
+            let steps = self.shape(&lease.recv().map_err(unclaimed)?)?.steps()?;
+            for step in &steps {
+                self.take(&mut netlink, fresh.index, step)?;
+            }
+            let link = netlink.link_by_index(fresh.index)?.ok_or_else(gone)?;
+            let addresses = netlink.addresses(link.index)?;
+            verify(&steps, &link, &addresses)?;
+            Ok(link)
+        };
+        shaped().map_err(|error| Unbuilt {
+            error,
+            linked: true,
+        })
+    }
+
+    /// What the interface is to be.
+    pub(super) fn shape(&self, lease: &Lease) -> Result<Shape, CniError> {
+        if let Some(vlan) = lease.subnet.vlan {
+            let remedy = "this release makes no VLAN sub-interfaces: use a pool without a VLAN";
+            return Err(CniError::field(
+                &format!("vlan of pool {}", lease.pool),
+                vlan,
+                remedy,
+            ));
+        }
+        Ok(Shape {
+            address: lease.address,
+            subnet: lease.subnet.clone(),
+            mac: (self.config.mode != Mode::Passthru).then_some(lease.mac),
+            announce: if self.config.announce {
+                Announce::WhenUp
+            } else {
+                Announce::Never
+            },
+        })
+    }
+
+    fn take(&self, netlink: &mut Netlink, index: u32, step: &Step) -> Result<(), CniError> {
+        match step {
+            Step::EnableIpv6 => enable_ipv6(self.id.ifname.as_str())?,
+            Step::Prepare { mac, announce } => {
+                netlink
+                    .prepare_link(index, *mac, *announce)
+                    .map_err(|e| self.explain(&e))?;
+            }
+            Step::Address(address) => netlink.add_address(index, *address)?,
+            Step::Up => netlink
+                .link_up(index)
+                .map_err(|error| self.explain(&error))?,
+            Step::Route {
+                destination,
+                gateway,
+            } => {
+                // Of several interfaces with a default route the first one keeps it, as with the
+                // reference plugins.
+                match netlink.add_route(index, *destination, *gateway) {
+                    Err(error) if error.errno() == Some(Errno::EEXIST) => {}
+                    other => other?,
+                }
+            }
+        }
+        checkpoint(match step {
+            Step::EnableIpv6 => "add.ipv6",
+            Step::Prepare { .. } => "add.prepared",
+            Step::Address(_) => "add.addressed",
+            Step::Up => "add.up",
+            Step::Route { .. } => "add.routed",
+        });
+        Ok(())
+    }
+
+    /// The kernel's refusal in the words of the configuration.
+    fn explain(&self, error: &NetlinkError) -> CniError {
+        let Link { name: parent, .. } = &self.parent;
+        let message = error.to_string();
+        match error.errno() {
+            Some(Errno::EEXIST) => {
+                let ifname = &self.id.ifname;
+                CniError::new(Code::InvalidEnvironment, format!("CNI_IFNAME: {ifname} exists already in the container"))
+                    .details("use another interface name, or remove that link")
+            }
+            Some(Errno::EADDRINUSE) => match self.mac {
+                Some(mac) => CniError::field("mac", mac, "another interface of this node has it: ask for another"),
+                None => CniError::new(Code::AddressConflict, message).details(format!(
+                    "another interface on {parent} bears the hardware address that follows from the IP address"
+                )),
+            },
+            Some(Errno::EINVAL | Errno::EBUSY) => CniError::new(Code::InvalidConfig, message)
+                .details(format!("{parent} cannot be the master of such a macvlan; is it in use otherwise?")),
+            Some(Errno::ENETDOWN) => CniError::new(Code::TryAgain, message)
+                .details(format!("bring {parent} up: ip link set {parent} up")),
+            Some(Errno::EPERM) => CniError::new(Code::Internal, message).details("run the plugin as root"),
+            _ => CniError::new(Code::Internal, message),
+        }
+    }
+}
+
+/// Looks whether the interface is what the steps should have made of it.
+fn verify(steps: &[Step], link: &Link, addresses: &[IpNetwork]) -> Result<(), CniError> {
+    let missing = |what: String| {
+        Err(CniError::new(
+            Code::Internal,
+            format!("interface {} has no {what}", link.name),
+        )
+        .details("something else on this node changes the container's links"))
+    };
+    for step in steps {
+        match step {
+            Step::Prepare { mac: Some(mac), .. } if link.mac != Some(*mac) => {
+                return missing(format!("hardware address {mac}"));
+            }
+            Step::Address(address) if !addresses.contains(address) => {
+                return missing(format!("address {address}"));
+            }
+            Step::Up if !link.up => return missing("carrier: it is down".into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Allows IPv6 on the interface and on `lo`, where a runtime has switched it off.
+fn enable_ipv6(ifname: &str) -> Result<(), CniError> {
+    for link in [ifname, "lo"] {
+        let path = format!("/proc/sys/net/ipv6/conf/{link}/disable_ipv6");
+        let off = fs::read(&path).is_ok_and(|value| value.starts_with(b"1"));
+        if off {
+            fs::write(&path, b"0").map_err(|error| CniError::io(&path, &error))?;
+        }
+    }
+    Ok(())
+}

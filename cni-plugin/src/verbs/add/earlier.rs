@@ -1,0 +1,88 @@
+//! What an earlier ADD under the same container and interface left, complete or not.
+
+use berth_ipam::Known;
+use berth_types::{AttachmentId, LocalAttachment};
+use jiff::Timestamp;
+
+use super::Work;
+use crate::files::Locked;
+use crate::host::{Netlink, NetlinkError};
+use crate::spec::{CniError, CniResult, Code};
+use crate::verbs::allocator::Allocator;
+use crate::verbs::detach;
+
+/// Answers a repeated ADD with its first result, and clears away what an earlier life left.
+pub(super) fn end_earlier_life(
+    locked: &mut Locked,
+    work: &Work<'_>,
+) -> Result<Option<CniResult>, CniError> {
+    if let Some(intent) = locked.left_intent()? {
+        detach::remove_half_made(&intent)?;
+        if let Some(record) = locked.record()? {
+            detach::remove_complete(&record)?;
+        }
+        work.pass_on(
+            &intent.attachment,
+            &Known::unfinished(intent.incarnation.clone()),
+        )?;
+        locked.remove_record()?;
+        return Ok(None);
+    }
+    let Some(record) = locked.record()? else {
+        return Ok(None);
+    };
+    let stands = record.netns == *work.netns.at() && work.stands(&record)?;
+    if stands && record.attachment != work.id {
+        let message = format!(
+            "CNI_IFNAME: {} is the interface of {}",
+            work.id.ifname, record.attachment
+        );
+        return Err(CniError::new(Code::InvalidEnvironment, message)
+            .details("use another interface name, or delete that attachment first"));
+    }
+    if stands {
+        let result = serde_json::from_value(record.result);
+        return result.map(Some).map_err(|error| {
+            CniError::new(Code::Internal, format!("the attachment's record: {error}"))
+        });
+    }
+    // A runtime that starts a container anew under its old id: the address is passed on.
+    detach::remove_complete(&record)?;
+    work.pass_on(&record.attachment, &Known::of(&record))?;
+    Ok(None)
+}
+
+impl Work<'_> {
+    /// Leaves what an earlier life holds to this one's claim, unless the network or the node was
+    /// renamed since: then nobody would look for it under its old name again.
+    fn pass_on(&self, earlier: &AttachmentId, known: &Known) -> Result<(), CniError> {
+        if *earlier == self.id {
+            return Ok(());
+        }
+        let allocator = Allocator::open(self.config)?;
+        let release = allocator
+            .ipam
+            .release_or_journal(earlier, Some(known), Timestamp::now());
+        allocator.wait(release).map(drop).map_err(CniError::from)
+    }
+
+    /// Whether the interface of `record` stands as it was made.
+    fn stands(&self, record: &LocalAttachment) -> Result<bool, CniError> {
+        let seen = self.netns.within(|| {
+            let mut netlink = Netlink::open()?;
+            let Some(link) = netlink.link_by_name(&self.id.ifname)? else {
+                return Ok(None);
+            };
+            let addresses = netlink.addresses(link.index)?;
+            Ok::<_, NetlinkError>(Some((link, addresses)))
+        })??;
+        Ok(seen.is_some_and(|(link, addresses)| {
+            link.index == record.link.ifindex
+                && link.up
+                && record
+                    .addresses
+                    .iter()
+                    .all(|address| addresses.contains(&address.cidr))
+        }))
+    }
+}

@@ -1,0 +1,221 @@
+//! ADD: intent, claim and link at once, the interface's shape, proof, record, result.
+
+mod build;
+mod earlier;
+
+use berth_ipam::fault::checkpoint;
+use berth_ipam::{Known, Lease};
+use berth_types::{
+    AttachmentId, Incarnation, LocalAddress, LocalAttachment, LocalLink, MacAddr, SchemaVersion,
+};
+use jiff::Timestamp;
+
+use super::allocator::{Allocator, random};
+use super::detach;
+use super::status::find_master;
+use crate::files::{Intent, Locked, RunFiles};
+use crate::host::{Link, Macvlan, Netlink, Netns};
+use crate::plan;
+use crate::spec::{CniError, CniResult, Code, Config, Interface, Invocation, Ip, Mode};
+use crate::wanted::{Wanted, attachment};
+use build::{Unbuilt, Unclaimed};
+use earlier::end_earlier_life;
+
+/// Everything an ADD knows before it changes anything.
+struct Work<'a> {
+    config: &'a Config,
+    wanted: Wanted,
+    id: AttachmentId,
+    incarnation: Incarnation,
+    netns: Netns,
+    parent: Link,
+    macvlan: Macvlan,
+    /// The hardware address the interface is to have, when that is known before its address.
+    mac: Option<MacAddr>,
+}
+
+/// What was made so far, and is to be undone on failure, newest first.
+#[derive(Clone, Copy, Debug, Default)]
+struct Made {
+    claimed: bool,
+    linked: bool,
+}
+
+/// Connects the container, all of it or nothing.
+///
+/// # Errors
+/// What went wrong, with what to do; the details say what could not be undone.
+pub fn add(call: &Invocation, config: &Config) -> Result<String, CniError> {
+    let files = RunFiles::new(&config.run_dir);
+    let mut host = Netlink::open()?;
+    let work = prepare(call, config, &mut host)?;
+    let mut locked = files.lock(&work.id)?;
+    if let Some(result) = end_earlier_life(&mut locked, &work)? {
+        locked.finish()?;
+        return Ok(result.to_json(config.version));
+    }
+    locked.write_intent(&work.intent())?;
+    checkpoint("add.intent");
+    let (allocator, claimed, built) = work.claim_and_build(&mut host);
+    let made = Made {
+        claimed: !matches!(claimed, Err(Unclaimed { clean: true, .. })),
+        linked: !matches!(built, Err(Unbuilt { linked: false, .. })),
+    };
+    let connected = match (claimed, built) {
+        (Err(unclaimed), _) => Err(unclaimed.error),
+        (Ok(_), Err(unbuilt)) => Err(unbuilt.error),
+        (Ok(lease), Ok(link)) => work.record(&locked, &lease, &link),
+    };
+    match connected {
+        Ok(result) => {
+            checkpoint("add.recorded");
+            locked.finish()?;
+            files.note_store_back()?;
+            if let Some(allocator) = allocator {
+                allocator.drain();
+            }
+            Ok(result.to_json(config.version))
+        }
+        Err(error) => {
+            if error.code() == Code::TryAgain {
+                // STATUS wants to know since when; that it cannot be noted changes nothing here.
+                drop(files.note_store_away());
+            }
+            Err(work.undo(made, allocator.as_ref(), locked, error))
+        }
+    }
+}
+
+fn prepare<'a>(
+    call: &Invocation,
+    config: &'a Config,
+    host: &mut Netlink,
+) -> Result<Work<'a>, CniError> {
+    let wanted = Wanted::new(call, config)?;
+    let id = attachment(call, config)?;
+    let path = call
+        .netns()
+        .ok_or_else(|| CniError::new(Code::InvalidEnvironment, "ADD needs CNI_NETNS"))?;
+    let netns = Netns::open(path)?;
+    let parent = find_master(host, config)?;
+    let incarnation = Incarnation::from_random(random()?);
+    let mac = plan::mac(config.mode, wanted.mac, &parent)?;
+    let first_mac = match config.mode {
+        Mode::Passthru => None,
+        Mode::Bridge | Mode::Private | Mode::Vepa => Some(detach::first_mac(&incarnation)),
+    };
+    let macvlan = Macvlan {
+        name: id.ifname.clone(),
+        parent: parent.index,
+        mode: config.mode,
+        mtu: plan::mtu(config.mtu, &parent)?,
+        mac: first_mac,
+    };
+    Ok(Work {
+        config,
+        wanted,
+        id,
+        incarnation,
+        netns,
+        parent,
+        macvlan,
+        mac,
+    })
+}
+
+impl Work<'_> {
+    fn intent(&self) -> Intent {
+        Intent {
+            v: SchemaVersion,
+            attachment: self.id.clone(),
+            incarnation: self.incarnation.clone(),
+            netns: self.netns.at().clone(),
+            mac: self.macvlan.mac.or(self.mac),
+        }
+    }
+
+    /// Writes down what stands, and says so.
+    fn record(&self, locked: &Locked, lease: &Lease, link: &Link) -> Result<CniResult, CniError> {
+        let shape = self.shape(lease)?;
+        let cidr = shape.cidr()?;
+        let mac = link.mac.unwrap_or(lease.mac);
+        let gateway = lease.subnet.gateway;
+        let result = CniResult {
+            interfaces: vec![Interface {
+                name: self.id.ifname.to_string(),
+                mac: mac.to_string(),
+                mtu: link.mtu,
+                sandbox: self.netns.at().path.display().to_string(),
+            }],
+            ips: vec![Ip {
+                address: cidr,
+                gateway,
+                interface: 0,
+            }],
+            routes: shape.routes(),
+            dns: self.config.dns.clone(),
+        };
+        let printed = serde_json::to_value(&result)
+            .map_err(|error| CniError::new(Code::Internal, error.to_string()))?;
+        locked.write_record(&LocalAttachment {
+            v: SchemaVersion,
+            attachment: self.id.clone(),
+            incarnation: self.incarnation.clone(),
+            pod: self.wanted.pod.clone(),
+            netns: self.netns.at().clone(),
+            link: LocalLink {
+                mac,
+                ifindex: link.index,
+                master: self.parent.name.clone(),
+            },
+            addresses: vec![LocalAddress {
+                cidr,
+                gateway,
+                record: Some(lease.record.clone()),
+            }],
+            revision: Some(lease.revision.0),
+            result: printed,
+        })?;
+        Ok(result)
+    }
+
+    /// Undoes what was made, newest first, and says what could not be undone.
+    ///
+    /// The intent stays while something is left, so that DEL knows.
+    fn undo(
+        &self,
+        made: Made,
+        allocator: Option<&Allocator>,
+        locked: Locked,
+        cause: CniError,
+    ) -> CniError {
+        let mut left = Vec::new();
+        if made.linked
+            && let Err(error) = detach::remove_half_made(&self.intent())
+        {
+            left.push(error.to_string());
+        }
+        checkpoint("add.undo.unlinked");
+        // An address whose interface may still be there stays held.
+        if let (true, true, Some(allocator)) = (made.claimed, left.is_empty(), allocator) {
+            let known = Known::unfinished(self.incarnation.clone());
+            let release =
+                allocator
+                    .ipam
+                    .release_or_journal(&self.id, Some(&known), Timestamp::now());
+            if let Err(error) = allocator.wait(release) {
+                left.push(error.to_string());
+            }
+        }
+        checkpoint("add.undo.released");
+        if left.is_empty() {
+            let forgotten = locked.remove_record().and_then(|()| locked.finish());
+            left.extend(forgotten.err().map(|error| error.to_string()));
+        }
+        if left.is_empty() {
+            cause
+        } else {
+            cause.details(format!("left behind: {}", left.join("; ")))
+        }
+    }
+}
