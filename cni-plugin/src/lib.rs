@@ -18,13 +18,22 @@ pub mod spec;
 pub mod verbs;
 pub mod wanted;
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use spec::{CniError, Invocation, Verb};
 
 /// Most bytes of configuration that are read; real ones have a few thousand.
 const LONGEST_CONFIG: u64 = 4 << 20;
+
+/// The whole program: this process's environment, stdin and stdout.
+pub fn program() -> ExitCode {
+    run(
+        |name| std::env::var(name).ok(),
+        &mut io::stdin().lock(),
+        &mut io::stdout().lock(),
+    )
+}
 
 /// Runs the call that the environment describes, and writes what the specification wants.
 ///

@@ -97,27 +97,27 @@ pub(super) fn remove_unknown(
     if files.records().iter().any(is_anothers) {
         return Ok(());
     }
-    if link.mac.is_some_and(is_derived) || is_stored(config, id, inode) {
+    if link.mac.is_some_and(is_derived) || is_stored(config, id, inode)? {
         let removed = netns.within(|| Netlink::open()?.delete_link(link.index));
         return settle(ifname, removed);
     }
     Ok(())
 }
 
-/// Whether the store says that the attachment lives in that namespace. No, when it cannot be asked.
-fn is_stored(config: &Config, id: &AttachmentId, inode: u64) -> bool {
-    let Ok(allocator) = Allocator::open(config) else {
-        return false;
-    };
+/// Whether the store says that the attachment lives in that namespace.
+///
+/// # Errors
+/// Code 11 when it cannot be asked: the link may be ours, so its address must stay held.
+fn is_stored(config: &Config, id: &AttachmentId, inode: u64) -> Result<bool, CniError> {
+    let allocator = Allocator::open(config)?;
     let reads = [Read::Get(keys::attachment(id).into())];
-    let Ok(answer) = allocator.wait(allocator.ipam.store().read(&reads)) else {
-        return false;
-    };
+    let answer = allocator.wait(allocator.ipam.store().read(&reads));
+    let answer = answer.map_err(|error| still_there(&id.ifname, &error))?;
     let stored = answer.lists.first().and_then(|found| found.first());
     let stored = stored.and_then(|entry| AttachmentRecord::decode(id, &entry.value).ok());
-    stored.is_some_and(|record| {
+    Ok(stored.is_some_and(|record| {
         record.phase == Phase::Live && record.netns.is_some_and(|netns| netns.inode == inode)
-    })
+    }))
 }
 
 fn remove_named(

@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Sets up what the tests need, and runs all of them. As root, on Debian 12 or later, or Ubuntu.
+#
+#   ./test.sh              every stage
+#   ./test.sh --long       the same with the tests that take minutes: BERTH_LONG=1 is set for those
+#                          that then do more of the same, and ignored ones run
+#   ./test.sh STAGE…       only these: setup fmt clippy doc build test shellcheck
+#
+# Can be interrupted and run again: the tests run in namespaces of their own, below a directory
+# that goes away with them.
+set -euo pipefail
+cd "$(dirname "$0")"
+# shellcheck source=scripts/common.sh
+. scripts/common.sh
+
+ALL=(setup fmt clippy doc build test shellcheck)
+
+stage_setup() { scripts/setup.sh; }
+stage_fmt() { cargo fmt --all --check; }
+stage_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
+stage_doc() {
+    RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --locked
+}
+# The programs themselves too: the end-to-end tests call them.
+stage_build() {
+    cargo build --workspace --locked
+    cargo build --locked -p berth-cni --features fault-injection --bin berth-faults
+    cargo nextest run --workspace --locked --no-run
+}
+
+# In a mount and a process namespace of their own, so that whatever a killed test leaves behind,
+# mounts and processes, goes with them. bash stays as their first process, to reap orphans.
+stage_test() {
+    sweep_folders
+    folder=$(mktemp -d "$FOLDERS.XXXXXX")
+    # Held by every process below as well: the folder is in use as long as one of them lives.
+    exec 9>"$folder/lock"
+    flock 9
+    trap 'rm -rf "$folder"' EXIT
+    # shellcheck disable=SC2016
+    TMPDIR=$folder unshare --mount --propagation private --pid --fork --kill-child --mount-proc \
+        bash -c 'cargo nextest run --workspace --locked --profile ci "$@"; exit $?' tests \
+        ${BERTH_LONG:+--run-ignored all}
+}
+
+stage_shellcheck() { shellcheck -x ./*.sh scripts/*.sh .ci/run; }
+
+# Removes what interrupted runs left: the folders whose lock nobody holds.
+FOLDERS=/tmp/berth-test
+sweep_folders() {
+    local folder
+    for folder in "$FOLDERS".*; do
+        if [ -e "$folder/lock" ] && flock -n "$folder/lock" true; then rm -rf "$folder"; fi
+    done
+}
+
+main() {
+    local stage stages=() failed=() skipped=() summary=() begun
+    while [ $# -gt 0 ]; do
+        case "$1" in
+            --long) export BERTH_LONG=1 ;;
+            -h | --help) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"; return ;;
+            *)
+                [[ " ${ALL[*]} " = *" $1 "* ]] || fail "unknown stage $1" "the stages are: ${ALL[*]}"
+                stages+=("$1")
+                ;;
+        esac
+        shift
+    done
+    [ ${#stages[@]} -gt 0 ] || stages=("${ALL[@]}")
+    require_root
+    # Without setup among the stages it is still where it was installed; with it, found afterwards.
+    find_cargo || [ "${stages[0]}" = setup ] || fail "cargo is missing" "./test.sh setup"
+
+    for stage in "${stages[@]}"; do
+        if [ ${#failed[@]} -gt 0 ] && needs "$stage" "${failed[@]}"; then
+            skipped+=("$stage")
+            summary+=("$(printf '  %-12s not run' "$stage")")
+            continue
+        fi
+        heading "$stage"
+        begun=$SECONDS
+        if run "$stage"; then
+            summary+=("$(printf '  %-12s ok      %4d s' "$stage" $((SECONDS - begun)))")
+        else
+            failed+=("$stage")
+            summary+=("$(printf '  %-12s FAILED  %4d s' "$stage" $((SECONDS - begun)))")
+        fi
+        [ "$stage" != setup ] || find_cargo || true
+    done
+
+    heading "summary"
+    printf '%s\n' "${summary[@]}"
+    [ ${#failed[@]} -eq 0 ] || fail "failed: ${failed[*]}${skipped[*]:+; not run: ${skipped[*]}}"
+    say "  all passed"
+}
+
+# Each stage in a shell of its own with `set -e`, which does not work below `if`.
+run() {
+    local status=0
+    set +e
+    (set -e; "stage_$1")
+    status=$?
+    set -e
+    return "$status"
+}
+
+# Whether a stage makes no sense after these failures.
+needs() {
+    local stage=$1 failure
+    shift
+    for failure in "$@"; do
+        [ "$failure" != setup ] || return 0
+        [ "$failure-$stage" != build-test ] || return 0
+    done
+    return 1
+}
+
+main "$@"

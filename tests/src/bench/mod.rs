@@ -1,0 +1,186 @@
+//! The benchmark: berth beside Debian's macvlan + host-local, in turn, on the same parent.
+//!
+//! Every plugin is called by the same code, from a thread that is already on the node, with a
+//! fresh container namespace made beforehand. The plugins take turns call by call, and the one
+//! that begins changes, so that whatever disturbs the machine disturbs all alike. After every
+//! turn the answers are checked: no failure, no address twice, nothing left behind.
+
+pub mod contender;
+pub mod report;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::lan::{Lan, LanOptions, Node};
+use crate::netns::Netns;
+use crate::plugin::Reply;
+use crate::process::Measured;
+
+use contender::{Contender, Setup};
+use report::{Figures, Report};
+
+/// How much to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// ADDs and DELs one after the other, for each contender. At most 200.
+    pub calls: u8,
+    /// ADDs at once. At most 200: every contender has one /24.
+    pub at_once: u8,
+    /// How often the ADDs at once are repeated.
+    pub rounds: u8,
+}
+
+/// Measures all contenders, and the floor under them.
+///
+/// # Panics
+/// When a program is missing, a call fails, an address is given twice, or anything is left
+/// behind: then there are no figures worth printing.
+pub fn run(plan: Plan) -> Report {
+    let lan = Lan::new(&LanOptions::default());
+    let node = lan.node("n1");
+    let setup = Setup::new(&node);
+    let contenders = setup.contenders();
+
+    let mut figures: Vec<Figures> = contenders
+        .iter()
+        .map(|contender| Figures::new(&contender.name))
+        .collect();
+    one_after_the_other(&node, &contenders, plan, &mut figures);
+    for round in 0..plan.rounds {
+        at_once(&node, &contenders, (plan, round), &mut figures);
+    }
+    setup.nothing_is_held();
+    Report::new(plan, figures, floor(&node, plan))
+}
+
+/// ADD then DEL of one container after the other, the contenders taking turns.
+fn one_after_the_other(node: &Node, contenders: &[Contender], plan: Plan, figures: &mut [Figures]) {
+    // The first call of each warms the page cache and is not counted.
+    for call in 0..=plan.calls {
+        for turn in turns(contenders.len(), call) {
+            let (Some(contender), Some(figures)) = (contenders.get(turn), figures.get_mut(turn))
+            else {
+                continue;
+            };
+            let container = node.container(&format!("{}-{call}", contender.id));
+            let [added, deleted] = node.netns().run(|| {
+                let added = contender.add(&container).map(finish);
+                let added = added.unwrap_or_else(|e| panic!("start {}: {e}", contender.name));
+                let result = added.success().clone();
+                let deleted = contender.del(&container, &result).map(finish);
+                [
+                    added,
+                    deleted.unwrap_or_else(|e| panic!("start {}: {e}", contender.name)),
+                ]
+            });
+            deleted.success();
+            assert_eq!(
+                container.links(),
+                Vec::<String>::new(),
+                "{} left a link",
+                contender.name
+            );
+            if call > 0 {
+                figures.count_call(&added, &deleted);
+            }
+        }
+    }
+}
+
+/// Many ADDs at once, then as many DELs at once, the contenders taking turns.
+fn at_once(
+    node: &Node,
+    contenders: &[Contender],
+    (plan, round): (Plan, u8),
+    figures: &mut [Figures],
+) {
+    for turn in turns(contenders.len(), round) {
+        let (Some(contender), Some(figures)) = (contenders.get(turn), figures.get_mut(turn)) else {
+            continue;
+        };
+        let name = |n| format!("{}-{round}-{n}", contender.id);
+        let containers: Vec<Netns> = (0..plan.at_once)
+            .map(|n| node.container(&name(n)))
+            .collect();
+        let (add_wall, added) = all(
+            node,
+            containers
+                .iter()
+                .map(|container| || contender.add(container)),
+        );
+        let results: Vec<_> = added.iter().map(|reply| reply.success().clone()).collect();
+        let addresses: BTreeSet<_> = added.iter().map(Reply::address).collect();
+        assert_eq!(
+            addresses.len(),
+            added.len(),
+            "{} gave an address twice",
+            contender.name
+        );
+
+        let calls = containers.iter().zip(&results);
+        let (del_wall, deleted) = all(
+            node,
+            calls.map(|(container, result)| || contender.del(container, result)),
+        );
+        for (reply, container) in deleted.iter().zip(&containers) {
+            reply.success();
+            assert_eq!(
+                container.links(),
+                Vec::<String>::new(),
+                "{} left a link",
+                contender.name
+            );
+        }
+        figures.count_round((add_wall, &added), (del_wall, &deleted));
+    }
+}
+
+/// Starts everything before waiting for anything; answers the time until the last one ended.
+#[expect(clippy::disallowed_methods, reason = "this is the stop watch")]
+fn all<S>(node: &Node, starts: impl Iterator<Item = S> + Send) -> (Duration, Vec<Reply>)
+where
+    S: FnOnce() -> std::io::Result<Measured> + Send,
+{
+    node.netns().run(|| {
+        let begin = Instant::now();
+        let running: Result<Vec<_>, _> = starts.map(|start| start()).collect();
+        let running = running.expect("start the plugin");
+        let replies = running.into_iter().map(finish).collect();
+        (begin.elapsed(), replies)
+    })
+}
+
+fn finish(running: Measured) -> Reply {
+    Reply::new(running.finish().expect("wait for the plugin"))
+}
+
+/// The contenders' order in this turn: everyone is first equally often.
+fn turns(count: usize, turn: u8) -> impl Iterator<Item = usize> {
+    (0..count).map(move |n| (n + usize::from(turn)) % count)
+}
+
+/// What nobody can go below: a process that does nothing, and one that only makes the link.
+fn floor(node: &Node, plan: Plan) -> [Figures; 2] {
+    let mut empty = Figures::new("an empty process (`true`)");
+    let mut link = Figures::new("`ip link add … type macvlan`, then `ip link del`");
+    for call in 0..=plan.calls {
+        let container = node.container(&format!("floor-{call}"));
+        let nothing = node.netns().run(|| contender::empty_process().map(finish));
+        let nothing = nothing.expect("start `true`");
+        let made = node
+            .netns()
+            .run(|| contender::bare_link(&container).map(finish));
+        let made = made.expect("start `ip`");
+        let gone = container
+            .run(|| contender::bare_unlink().map(finish))
+            .expect("start `ip`");
+        for reply in [&nothing, &made, &gone] {
+            reply.success();
+        }
+        if call > 0 {
+            empty.count_call(&nothing, &nothing);
+            link.count_call(&made, &gone);
+        }
+    }
+    [empty, link]
+}

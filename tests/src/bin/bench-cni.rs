@@ -1,0 +1,59 @@
+//! `bench-cni`: Berth beside the reference plugins, in turn, on the same parent interface.
+//!
+//! `cargo build --release -p berth-cni -p cnictl && cargo run --release -p e2e --bin bench-cni`
+//! as root. What it does is in [`e2e::bench`].
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use e2e::bench::{self, Plan};
+
+/// Measures ADD and DEL of berth beside Debian's macvlan + host-local, in turn, and prints a table.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// How many ADDs and DELs one after the other, for each plugin.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=200))]
+    calls: u8,
+    /// How many ADDs at once, then as many DELs at once.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u8).range(1..=200))]
+    at_once: u8,
+    /// How often the ADDs at once are repeated.
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u8).range(1..))]
+    rounds: u8,
+    /// A table for people, or everything measured for programs.
+    #[arg(short, long, value_enum, default_value_t = Output::Markdown)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    Markdown,
+    Json,
+}
+
+fn main() -> ExitCode {
+    let Arguments {
+        calls,
+        at_once,
+        rounds,
+        output,
+    } = Arguments::parse();
+    let report = bench::run(Plan {
+        calls,
+        at_once,
+        rounds,
+    });
+    let mut out = io::stdout().lock();
+    let written = match output {
+        Output::Markdown => write!(out, "{report}"),
+        Output::Json => serde_json::to_writer_pretty(&mut out, &report)
+            .map_err(io::Error::from)
+            .and_then(|()| writeln!(out)),
+    };
+    if written.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,26 @@
+//! `berth` itself, called as a container runtime calls it: in real network namespaces, against
+//! the embedded store and against etcd.
+//!
+//! - `cases`: the list of edge cases and bad inputs, a test named after each;
+//! - `kill`: killed at every step, and put right by the next call;
+//! - the others: one theme each.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "the helpers belong to the tests"
+)]
+
+mod addresses;
+mod cases;
+mod check;
+mod concurrency;
+mod container;
+mod del;
+mod ground;
+mod kill;
+mod links;
+mod records;
+mod schema;
+mod status;
+mod versions;

@@ -1,0 +1,48 @@
+//! Every version of the specification: results and errors in their shapes, which every call of
+//! these tests is checked against.
+
+use serde_json::json;
+
+use crate::ground::{Ground, Kind, WIDE};
+use crate::schema::VERSIONS;
+
+#[test]
+fn results_and_errors_have_the_shape_of_their_version() {
+    let ground = Ground::new(Kind::Embedded, WIDE);
+    let dns =
+        json!({"nameservers": ["10.0.0.53"], "search": ["example.org"], "options": ["ndots:2"]});
+    for version in VERSIONS {
+        let container = ground
+            .container("a")
+            .with("/cniVersion", json!(version))
+            .with("/dns", dns.clone());
+        let result = container.add().success().clone();
+        assert_eq!(result["cniVersion"], version);
+        assert_eq!(result["dns"], dns);
+        let ip = &result["ips"][0];
+        let old = version < "1.0.0";
+        assert_eq!(ip.get("version").is_some(), old, "{version}: {ip}");
+        let interface = &result["interfaces"][0];
+        assert_eq!(
+            interface.get("mtu").is_some(),
+            version == "1.1.0",
+            "{version}: {interface}"
+        );
+        if version != "0.3.1" {
+            container.check(&result).success();
+        }
+        container.del().success();
+
+        let refused = container.with("/ipam/pool", json!("nowhere"));
+        let reply = refused.add();
+        assert_eq!(reply.json["cniVersion"], version);
+        refused.refused(7, &["nowhere"]);
+    }
+}
+
+#[test]
+fn a_configuration_without_a_version_is_taken_for_the_newest() {
+    let ground = Ground::new(Kind::Embedded, WIDE);
+    let container = ground.container("a").with("/cniVersion", json!(null));
+    assert_eq!(container.add().success()["cniVersion"], "1.1.0");
+}
