@@ -3,7 +3,9 @@
 mod link;
 mod netlink;
 mod netns;
+mod route;
 
-pub use link::{Announce, Link, Macvlan, NextHop};
+pub use link::{Announce, Link, Macvlan};
 pub use netlink::{Netlink, NetlinkError};
 pub use netns::{Inside, Netns, NetnsError};
+pub use route::NextHop;

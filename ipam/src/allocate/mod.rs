@@ -1,5 +1,6 @@
 //! Giving an address: choose by the hint, ask the store in one transaction, learn, repeat.
 
+mod exact;
 mod observe;
 mod txn;
 

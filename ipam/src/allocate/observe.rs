@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use berth_store::{Answer, Compare, KeyRange, Outcome, Read, Revision, Store, Txn, Write};
-use berth_types::{
-    AddressRecord, AttachmentRecord, Block, BlockRecord, PoolRecord, Record as _, Subnet, keys,
-};
+use berth_store::{Answer, KeyRange, Read, Revision, Store};
+use berth_types::{AddressRecord, Block, BlockRecord, PoolRecord, Subnet, keys};
 
 use super::{Asking, Step, may_allocate, not_set_back, txn};
 use crate::hint::{Choice, Pick};
@@ -57,7 +55,10 @@ impl<S: Store> Ipam<S> {
         }
     }
 
-    async fn read_pool(&self, request: &Request) -> Result<(Revision, PoolRecord), IpamError> {
+    pub(super) async fn read_pool(
+        &self,
+        request: &Request,
+    ) -> Result<(Revision, PoolRecord), IpamError> {
         let reads = [
             Read::Get(keys::pool(&request.pool).into()),
             Read::Get(keys::CLOSED.into()),
@@ -185,7 +186,7 @@ impl<S: Store> Ipam<S> {
     }
 
     /// Claims an address whose key was read already.
-    async fn claim_known(
+    pub(super) async fn claim_known(
         &self,
         asking: &mut Asking<'_>,
         pool: (Revision, PoolRecord),
@@ -218,135 +219,10 @@ impl<S: Store> Ipam<S> {
         let ready = self.prepare(asking, &ground, pick, false);
         self.attempt(asking, ready).await
     }
-
-    /// Gives the address that was asked for, or says who has it.
-    pub(super) async fn allocate_exact(
-        &self,
-        mut asking: Asking<'_>,
-        address: IpAddr,
-    ) -> Result<Lease, IpamError> {
-        let request = asking.request;
-        for _ in 0..super::ATTEMPTS {
-            let pool = self.read_pool(request).await?;
-            if !pool.1.is_usable(address) {
-                return Err(asking.not_in_pool(address));
-            }
-            let reads = [
-                Read::Get(keys::address(address).into()),
-                Read::Get(keys::attachment(&request.attachment).into()),
-            ];
-            let answer = self.store.read(&reads).await?;
-            if let Some((revision, record)) = parse::<AttachmentRecord>(&answer, 1)? {
-                let step = self.own_attachment(&mut asking, revision, record).await?;
-                if let Step::Done(lease) = step {
-                    return Ok(*lease);
-                }
-                if asking.replaced == Revision::ABSENT {
-                    continue;
-                }
-            }
-            let known = parse::<AddressRecord>(&answer, 0)?;
-            if let Some((_, record)) = &known {
-                refuse_others(address, record)?;
-            }
-            let known = known.map(|(revision, record)| (revision, Some(record)));
-            let step = self
-                .claim_known(&mut asking, pool, (address, known))
-                .await?;
-            if let Step::Done(lease) = step {
-                return Ok(*lease);
-            }
-        }
-        Err(asking.contended())
-    }
-
-    /// Passes the address of the attachment's earlier life on to this one.
-    ///
-    /// `None` when there is none to pass on, or not of this pool, or not the one asked for.
-    pub(super) async fn take_over(
-        &self,
-        asking: &Asking<'_>,
-        attached_at: Revision,
-        attached: &AttachmentRecord,
-    ) -> Result<Option<Lease>, IpamError> {
-        let Asking {
-            request,
-            now,
-            replaced: _,
-        } = *asking;
-        let [address] = attached.addresses.as_slice() else {
-            return Ok(None);
-        };
-        if request.exact.is_some_and(|exact| exact != *address) {
-            return Ok(None);
-        }
-        let pool_key = keys::pool(&request.pool);
-        let address_key = keys::address(*address);
-        let reads = [
-            Read::Get(pool_key.into()),
-            Read::Get(address_key.as_str().into()),
-        ];
-        let answer = self.store.read(&reads).await?;
-        let (Some((_, pool)), Some((revision, record))) = (
-            parse::<PoolRecord>(&answer, 0)?,
-            parse::<AddressRecord>(&answer, 1)?,
-        ) else {
-            return Ok(None);
-        };
-        let ours = record
-            .holder
-            .as_ref()
-            .is_some_and(|h| h.attachment == request.attachment);
-        if !ours || record.pool != request.pool {
-            return Ok(None);
-        }
-        if attached.incarnation == request.incarnation {
-            return Ok(Lease::new(&pool, *address, revision, record));
-        }
-        let record = record.held_by(request.holder(*address, now));
-        let attachment_key = keys::attachment(&request.attachment);
-        let rewritten = request.record(&self.node.id, vec![*address]);
-        let txn = Txn {
-            compares: vec![
-                Compare::at(attachment_key.as_str(), attached_at),
-                Compare::at(address_key.as_str(), revision),
-                Compare::absent(keys::CLOSED),
-            ],
-            writes: vec![
-                Write::put(address_key, record.encode()),
-                Write::put(attachment_key, rewritten.encode()),
-            ],
-            otherwise: Vec::new(),
-        };
-        match self.commit_surely(&txn).await? {
-            Outcome::Committed(at) => {
-                self.hint(&request.pool)
-                    .update(|hint| hint.committed(*address, &request.attachment, at, None))?;
-                Ok(Lease::new(&pool, *address, at, record))
-            }
-            Outcome::Refused(_) => Ok(None),
-        }
-    }
 }
 
 fn free(record: Option<&AddressRecord>) -> bool {
     record.is_some_and(|r| r.holder.is_none() && r.reserved_for.is_none() && !r.unproven)
-}
-
-fn refuse_others(address: IpAddr, record: &AddressRecord) -> Result<(), IpamError> {
-    if let Some(holder) = &record.holder {
-        return Err(IpamError::Held {
-            address,
-            holder: Box::new(holder.clone()),
-        });
-    }
-    if let Some(reserved_for) = &record.reserved_for {
-        return Err(IpamError::Reserved {
-            address,
-            reserved_for: reserved_for.clone(),
-        });
-    }
-    Ok(())
 }
 
 /// The items from a place given by `seed`, and on from the beginning.

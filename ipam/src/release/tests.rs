@@ -1,6 +1,6 @@
 //! The decision what a release must change, without a store.
 
-use berth_types::{Holder, MacAddr};
+use berth_types::{Holder, MacAddr, SchemaVersion};
 
 use super::*;
 

@@ -4,6 +4,7 @@ use std::io;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::debian;
 use crate::etcd::Etcd;
@@ -19,6 +20,8 @@ pub struct Setup<'a> {
     /// The contenders' stores as `cnictl --store` takes them.
     stores: [String; 2],
     etcd: Etcd,
+    /// On a file system in memory, as the `/run` of the default `runDir` is.
+    memory: TempDir,
 }
 
 impl<'a> Setup<'a> {
@@ -46,7 +49,13 @@ impl<'a> Setup<'a> {
             ]);
             process::output(&mut command);
         }
-        Self { node, stores, etcd }
+        let memory = TempDir::new_in("/dev/shm").expect("a folder in /dev/shm");
+        Self {
+            node,
+            stores,
+            etcd,
+            memory,
+        }
     }
 
     /// The reference first, then berth with the embedded store, then berth with etcd.
@@ -67,7 +76,7 @@ impl<'a> Setup<'a> {
             json!({
                 "cniVersion": "1.0.0", "name": id, "type": "berth", "driver": "macvlan",
                 "master": UPLINK, "mode": "bridge", "node": "n1",
-                "runDir": self.node.file(&format!("{id}-run")),
+                "runDir": self.memory.path().join(id),
                 "stateDir": self.node.file(&format!("{id}-state")),
                 "ipam": { "pool": "bench", "store": store },
             })
