@@ -33,6 +33,8 @@ stage_build() {
 stage_test() {
     sweep_folders
     folder=$(mktemp -d "$FOLDERS.XXXXXX")
+    # Some tests become another user, who has to come through.
+    chmod 711 "$folder"
     # Held by every process below as well: the folder is in use as long as one of them lives.
     exec 9>"$folder/lock"
     flock 9
