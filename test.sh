@@ -2,9 +2,9 @@
 # Sets up what the tests need, and runs all of them. As root, on Debian 12 or later, or Ubuntu.
 #
 #   ./test.sh              every stage
-#   ./test.sh --long       the same with the tests that take minutes: BERTH_LONG=1 is set for those
-#                          that then do more of the same, and ignored ones run
-#   ./test.sh STAGE…       only these: setup fmt clippy doc build test shellcheck
+#   ./test.sh --long       the same with BERTH_LONG=1, at which tests that kill do so twenty times as
+#                          often, and then the benchmark
+#   ./test.sh STAGE…       only these: setup fmt clippy doc build test shellcheck bench
 #
 # Can be interrupted and run again: the tests run in namespaces of their own, below a directory
 # that goes away with them.
@@ -41,8 +41,18 @@ stage_test() {
     trap 'rm -rf "$folder"' EXIT
     # shellcheck disable=SC2016
     TMPDIR=$folder unshare --mount --propagation private --pid --fork --kill-child --mount-proc \
-        bash -c 'cargo nextest run --workspace --locked --profile ci "$@"; exit $?' tests \
-        ${BERTH_LONG:+--run-ignored all}
+        bash -c 'cargo nextest run --workspace --locked --profile "$1"; exit $?' tests \
+        "${PROFILE:-ci}"
+}
+
+# Prints its table; fails when a call fails or an address is given twice.
+stage_bench() {
+    local host
+    scripts/release.sh
+    cargo build --release --locked --quiet -p e2e --bin bench-cni
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    BERTH_BIN_DIR=${CARGO_TARGET_DIR:-target}/$host/release \
+        "${CARGO_TARGET_DIR:-target}/release/bench-cni"
 }
 
 stage_shellcheck() { shellcheck -x ./*.sh scripts/*.sh .ci/run; }
@@ -60,16 +70,16 @@ main() {
     local stage stages=() failed=() skipped=() summary=() begun
     while [ $# -gt 0 ]; do
         case "$1" in
-            --long) export BERTH_LONG=1 ;;
+            --long) export BERTH_LONG=1 PROFILE=long ;;
             -h | --help) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"; return ;;
             *)
-                [[ " ${ALL[*]} " = *" $1 "* ]] || fail "unknown stage $1" "the stages are: ${ALL[*]}"
+                [[ " ${ALL[*]} bench " = *" $1 "* ]] || fail "unknown stage $1" "the stages are: ${ALL[*]} bench"
                 stages+=("$1")
                 ;;
         esac
         shift
     done
-    [ ${#stages[@]} -gt 0 ] || stages=("${ALL[@]}")
+    [ ${#stages[@]} -gt 0 ] || stages=("${ALL[@]}" ${BERTH_LONG:+bench})
     require_root
     # Without setup among the stages it is still where it was installed; with it, found afterwards.
     find_cargo || [ "${stages[0]}" = setup ] || fail "cargo is missing" "./test.sh setup"

@@ -75,7 +75,10 @@ async fn race(fixture: &Fixture) {
     );
 }
 
+/// Twenty times as many rounds in the long run.
 async fn kill_writers(fixture: &Fixture, rounds: u64) {
+    let long = std::env::var_os("BERTH_LONG").is_some();
+    let rounds = if long { 20 * rounds } else { rounds };
     let store = fixture.open();
     let mut before = 0;
     for round in 0..rounds {

@@ -7,14 +7,17 @@ use nix::sys::signal::Signal;
 
 use crate::ground::{Ground, Kind, NARROW};
 
-/// Lets `command` run for `n` half milliseconds, and kills it.
-fn kill_after(ground: &Ground, id: &str, command: &str, n: u64) {
+/// Passes over all moments in the long run, each a little later than the one before.
+const LONG_PASSES: u64 = 20;
+
+/// Lets `command` run for so long, and kills it.
+fn kill_after(ground: &Ground, id: &str, command: &str, after: Duration) {
     let container = ground.container(id);
     if command == "DEL" {
         container.add().success();
     }
     let running = container.start(command);
-    thread::park_timeout(Duration::from_micros(500 * n));
+    thread::park_timeout(after);
     // It may have ended by itself.
     running
         .process()
@@ -26,16 +29,20 @@ fn kill_after(ground: &Ground, id: &str, command: &str, n: u64) {
     assert_eq!(
         container.netns.links(),
         [""; 0],
-        "{command} killed after {n} × 0.5 ms"
+        "{command} killed after {after:?}"
     );
-    ground.assert_clean(&format!("{command} killed after {n} × 0.5 ms"));
+    ground.assert_clean(&format!("{command} killed after {after:?}"));
 }
 
 fn at_any_moment(kind: Kind) {
     let ground = Ground::new(kind, NARROW);
-    for n in 0..30 {
-        kill_after(&ground, &format!("add-{n}"), "ADD", n);
-        kill_after(&ground, &format!("del-{n}"), "DEL", n);
+    let long = std::env::var_os("BERTH_LONG").is_some();
+    for pass in 0..if long { LONG_PASSES } else { 1 } {
+        for n in 0..30 {
+            let after = Duration::from_micros(500 * n + 25 * pass);
+            kill_after(&ground, &format!("add-{pass}-{n}"), "ADD", after);
+            kill_after(&ground, &format!("del-{pass}-{n}"), "DEL", after);
+        }
     }
     ground.assert_no_leak(13);
 }
