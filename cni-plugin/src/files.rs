@@ -41,7 +41,7 @@ pub struct Intent {
     pub incarnation: Incarnation,
     /// Where.
     pub netns: NetnsRef,
-    /// The hardware address the link is made with.
+    /// The hardware address the link is made with, until it is marked.
     pub mac: Option<MacAddr>,
 }
 
@@ -101,24 +101,26 @@ impl RunFiles {
 
     /// Notes that the store is away, unless that is known.
     ///
-    /// # Errors
-    /// Code 5.
-    pub fn note_store_away(&self) -> Result<(), CniError> {
+    /// Only STATUS reads it, and no call fails for it.
+    pub fn note_store_away(&self) {
         if self.store_away_since().is_some() {
-            return Ok(());
+            return;
         }
-        let path = self.away();
-        let made = fs::create_dir_all(&self.dir);
-        made.and_then(|()| replace(&path, uptime_ms().to_string().as_bytes()))
-            .map_err(|error| CniError::io(path.display(), &error))
+        // Calls on several attachments may do this at once.
+        let fresh = self.dir.join(format!("store-away.{}", std::process::id()));
+        let noted = fs::create_dir_all(&self.dir)
+            .and_then(|()| fs::write(&fresh, uptime_ms().to_string()))
+            .and_then(|()| fs::rename(&fresh, self.away()));
+        if let Err(error) = noted {
+            tracing::debug!(%error, "the store's absence could not be noted");
+        }
     }
 
-    /// Notes that the store answers.
-    ///
-    /// # Errors
-    /// Code 5.
-    pub fn note_store_back(&self) -> Result<(), CniError> {
-        remove(&self.away())
+    /// Notes that the store answers; as [`RunFiles::note_store_away`].
+    pub fn note_store_back(&self) {
+        if let Err(error) = remove(&self.away()) {
+            tracing::debug!(%error, "the store's return could not be noted");
+        }
     }
 
     fn away(&self) -> PathBuf {

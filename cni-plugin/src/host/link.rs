@@ -29,6 +29,8 @@ pub struct Link {
     pub up: bool,
     /// Whether it is a macvlan.
     pub is_macvlan: bool,
+    /// Its alias, a text that whoever made it may have left.
+    pub alias: Option<String>,
 }
 
 /// A macvlan to be made.
@@ -144,19 +146,23 @@ impl Netlink {
         }
     }
 
-    /// Gives the link its hardware address, and has the kernel announce its addresses when it
-    /// comes up (`arp_notify`, Linux 2.6.31).
+    /// Gives the link its hardware address and its alias in one step, and has the kernel announce
+    /// its addresses when it comes up (`arp_notify`, Linux 2.6.31).
     ///
     /// # Errors
     /// [`NetlinkError`].
     pub fn prepare_link(
         &mut self,
         index: u32,
+        alias: &str,
         mac: Option<MacAddr>,
         announce: Announce,
     ) -> Result<(), NetlinkError> {
         let mut message = LinkMessage::default();
         message.header.index = index;
+        message
+            .attributes
+            .push(LinkAttribute::IfAlias(alias.to_owned()));
         message
             .attributes
             .extend(mac.map(|mac| LinkAttribute::Address(mac.bytes().to_vec())));
@@ -209,11 +215,13 @@ fn describe(message: LinkMessage) -> Link {
         mac: None,
         up: message.header.flags.contains(LinkFlags::Up),
         is_macvlan: false,
+        alias: None,
     };
     for attribute in message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name = name,
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            LinkAttribute::IfAlias(alias) => link.alias = Some(alias),
             LinkAttribute::Address(bytes) => {
                 let bytes = <[u8; 6]>::try_from(bytes).ok();
                 link.mac = bytes.and_then(|bytes| MacAddr::from_bytes(bytes).ok());

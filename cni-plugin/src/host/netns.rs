@@ -80,33 +80,38 @@ impl Netns {
 
     /// Finds the namespace that was seen as `seen`, when it still exists.
     ///
-    /// Where its path is gone or leads elsewhere by now, it may live on through a process that is
-    /// in it; every process is asked.
+    /// It is looked for where it was, at `also` (where the runtime says it is by now), and, as it
+    /// may live on without either path, with every thread of every process. The kernel uses inode
+    /// numbers again: what is found may be another namespace, so look at what is in it.
     ///
     /// # Errors
     /// [`NetnsError::Io`] when that cannot be told.
-    pub fn find(seen: &NetnsRef) -> Result<Option<Self>, NetnsError> {
-        match Self::open(&seen.path) {
-            Ok(found) if found.at.inode == seen.inode => return Ok(Some(found)),
-            Err(error @ NetnsError::Io { .. }) => return Err(error),
-            _ => {}
+    pub fn find(seen: &NetnsRef, also: Option<&Path>) -> Result<Option<Self>, NetnsError> {
+        for path in [Some(seen.path.as_path()), also].into_iter().flatten() {
+            match Self::open(path) {
+                Ok(found) if found.at.inode == seen.inode => return Ok(Some(found)),
+                Err(error @ NetnsError::Io { .. }) => return Err(error),
+                _ => {}
+            }
         }
-        let listed = fs::read_dir("/proc");
-        let listed = listed.map_err(|source| NetnsError::Io {
+        let processes = fs::read_dir("/proc");
+        let processes = processes.map_err(|source| NetnsError::Io {
             path: "/proc".into(),
             source,
         })?;
-        for process in listed.filter_map(Result::ok) {
-            let path = process.path().join("ns/net");
+        for process in processes.filter_map(Result::ok) {
             // A process that is gone by now, or a file that is no process.
-            let Ok(there) = fs::metadata(&path) else {
+            let Ok(threads) = fs::read_dir(process.path().join("task")) else {
                 continue;
             };
-            if there.ino() == seen.inode
-                && let Ok(found) = Self::open(&path)
-                && found.at.inode == seen.inode
-            {
-                return Ok(Some(found));
+            for thread in threads.filter_map(Result::ok) {
+                let path = thread.path().join("ns/net");
+                if fs::metadata(&path).is_ok_and(|there| there.ino() == seen.inode)
+                    && let Ok(found) = Self::open(&path)
+                    && found.at.inode == seen.inode
+                {
+                    return Ok(Some(found));
+                }
             }
         }
         Ok(None)

@@ -1,5 +1,7 @@
 //! The node's allocator, for a program that makes one call and ends.
 
+use std::time::Duration;
+
 use berth_ipam::{Ipam, IpamError, NodeIdentity};
 use berth_store::AnyStore;
 use tokio::runtime::Runtime;
@@ -9,6 +11,8 @@ use crate::wanted::node_name;
 
 /// How many waiting releases one call makes besides its own work.
 const DRAINED_PER_CALL: usize = 16;
+/// How long an ADD works off others' releases before it answers.
+const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// The allocator, with the runtime its store needs.
 #[derive(Debug)]
@@ -33,6 +37,16 @@ impl Allocator {
     /// Waits for an answer of the store.
     pub(super) fn wait<T>(&self, answer: impl Future<Output = T>) -> T {
         self.runtime.block_on(answer)
+    }
+
+    /// As [`Allocator::drain`], for a caller that somebody waits for: not longer than a moment.
+    ///
+    /// A release cut off half-way is made again by the next call.
+    pub(super) fn drain_briefly(&self) {
+        let now = jiff::Timestamp::now();
+        let drain = self.ipam.drain(DRAINED_PER_CALL, now);
+        let cut = self.wait(async { tokio::time::timeout(A_MOMENT, drain).await });
+        tracing::debug!(?cut, "drained");
     }
 
     /// Makes some of the releases that waited for the store; the next call goes on.

@@ -1,5 +1,7 @@
 //! DEL: the interface goes first, then its address is free.
 
+use std::path::PathBuf;
+
 use berth_ipam::Known;
 use jiff::Timestamp;
 
@@ -22,17 +24,26 @@ pub fn del(call: &Invocation, config: &Config) -> Result<String, CniError> {
     let files = RunFiles::new(&config.run_dir);
     let mut locked = files.lock(&id)?;
     let record = locked.record()?;
+    let netns = call.netns().map(PathBuf::as_path);
+    if let Some(record) = &record
+        && record.attachment != id
+        && detach::stands(record, netns)?
+    {
+        // Another network's interface, which this network's ADD was refused for.
+        locked.finish()?;
+        return Ok(String::new());
+    }
     let intent = locked.left_intent()?;
+    let allocator = Allocator::open(config)?;
     checkpoint("del.begun");
     if let Some(intent) = &intent {
-        detach::remove_half_made(intent)?;
+        detach::remove_half_made(intent, netns)?;
     }
-    match (&record, call.netns()) {
-        (Some(record), _) => detach::remove_complete(record)?,
-        (None, Some(netns)) if intent.is_none() => {
-            detach::remove_unknown(netns, &id, &files, config)?;
-        }
-        (None, _) => {}
+    if let Some(record) = &record {
+        detach::remove_complete(record, netns)?;
+    }
+    if record.is_none() && intent.is_none() {
+        detach::remove_unrecorded(&id, netns, &files, &allocator)?;
     }
     checkpoint("del.unlinked");
     // The network or the node may have been renamed since the ADD.
@@ -47,7 +58,6 @@ pub fn del(call: &Invocation, config: &Config) -> Result<String, CniError> {
         (_, Some(intent)) => Some(Known::unfinished(intent.incarnation.clone())),
         (None, None) => None,
     };
-    let allocator = Allocator::open(config)?;
     let now = Timestamp::now();
     let released = allocator.wait(allocator.ipam.release_or_journal(&id, known.as_ref(), now))?;
     checkpoint("del.released");
@@ -56,10 +66,10 @@ pub fn del(call: &Invocation, config: &Config) -> Result<String, CniError> {
     locked.finish()?;
     match released {
         Some(_) => {
-            files.note_store_back()?;
+            files.note_store_back();
             allocator.drain();
         }
-        None => files.note_store_away()?,
+        None => files.note_store_away(),
     }
     Ok(String::new())
 }

@@ -1,8 +1,12 @@
 //! Taking an interface away, and knowing that it is ours.
+//!
+//! A link is known by its mark: its alias names the life that made it, set together with its final
+//! hardware address. Before that it bears a first hardware address that only that life has. Names,
+//! indexes and the inode numbers of namespaces are all used again, so none of them proves anything.
 
 use std::path::Path;
 
-use berth_store::{Read, Store as _};
+use berth_store::{Read, Store as _, StoreError};
 use berth_types::{
     AttachmentId, AttachmentRecord, IfName, Incarnation, LocalAttachment, MacAddr, Phase,
     Record as _, keys,
@@ -11,17 +15,24 @@ use berth_types::{
 use super::allocator::Allocator;
 use crate::files::{Intent, RunFiles};
 use crate::host::{Link, Netlink, NetlinkError, Netns, NetnsError};
-use crate::spec::{CniError, Code, Config};
+use crate::spec::{CniError, Code};
 
-/// The hardware address a link of that life is made with, before its address is known.
+/// What every mark begins with.
+const MARK: &str = "berth ";
+
+/// The alias of the links of that life.
+pub(super) fn mark(incarnation: &Incarnation) -> String {
+    format!("{MARK}{incarnation}")
+}
+
+/// The hardware address a link of that life is made with, before it is marked.
 ///
-/// Locally administered and unicast; it marks a half-made link as ours.
+/// Locally administered and unicast.
 pub(super) fn first_mac(incarnation: &Incarnation) -> MacAddr {
     let text = incarnation.to_string();
     let mut digits = text.as_bytes().chunks_exact(2).map(|pair| {
-        str::from_utf8(pair)
-            .ok()
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+        let pair = str::from_utf8(pair).ok();
+        pair.and_then(|pair| u8::from_str_radix(pair, 16).ok())
             .unwrap_or(0)
     });
     let mut next = || digits.next().unwrap_or(0);
@@ -29,124 +40,172 @@ pub(super) fn first_mac(incarnation: &Incarnation) -> MacAddr {
     MacAddr::from_bytes(bytes).unwrap_or_else(|_| MacAddr::of_address([0, 0, 0, 0].into()))
 }
 
+/// Whether a link is of that life. One without a mark is by the hardware address it was made with.
+fn is_of(link: &Link, incarnation: &Incarnation, unmarked: Option<MacAddr>) -> bool {
+    let marked = link
+        .alias
+        .as_deref()
+        .is_some_and(|alias| alias.starts_with(MARK));
+    link.is_macvlan
+        && if marked {
+            link.alias == Some(mark(incarnation))
+        } else {
+            link.mac.is_some() && link.mac == unmarked
+        }
+}
+
+/// Whether a complete interface stands where it was made, or at `also`.
+///
+/// # Errors
+/// Code 11 when that cannot be told.
+pub(super) fn stands(local: &LocalAttachment, also: Option<&Path>) -> Result<bool, CniError> {
+    with_complete(local, also, |_, found| Ok(found.is_some()))
+        .map(|standing| standing.unwrap_or(false))
+}
+
 /// Removes a complete interface. Gone already, or gone with its namespace, is as good.
 ///
 /// # Errors
 /// Code 11: the interface may still be there.
-pub(super) fn remove_complete(local: &LocalAttachment) -> Result<(), CniError> {
+pub(super) fn remove_complete(
+    local: &LocalAttachment,
+    also: Option<&Path>,
+) -> Result<(), CniError> {
+    with_complete(local, also, delete).map(|_| ())
+}
+
+/// Does something inside the namespace of a complete interface, with its link when it is there.
+fn with_complete<T: Send>(
+    local: &LocalAttachment,
+    also: Option<&Path>,
+    act: impl FnOnce(&mut Netlink, Option<Link>) -> Result<T, NetlinkError> + Send,
+) -> Result<Option<T>, CniError> {
     let ifname = &local.attachment.ifname;
-    let ours = |link: &Link| {
-        // The index alone is never reused in a namespace; the rest guards against a namespace
-        // that was given the old one's path and inode number.
-        let named = link.name == ifname.as_str() || link.mac == Some(local.link.mac);
-        link.is_macvlan && named
+    let find = Netns::find(&local.netns, also);
+    let Some(netns) = find.map_err(|error| still_there(ifname, &error))? else {
+        return Ok(None);
     };
-    let found = Netns::find(&local.netns).map_err(|error| still_there(ifname, &error))?;
-    let Some(netns) = found else { return Ok(()) };
-    let removed = netns.within(|| {
+    let done = netns.within(|| {
         let mut netlink = Netlink::open()?;
-        match netlink.link_by_index(local.link.ifindex)? {
-            Some(link) if ours(&link) => netlink.delete_link(link.index),
-            _ => Ok(()),
-        }
+        let found = netlink.link_by_index(local.link.ifindex)?;
+        let found = found.filter(|link| is_of(link, &local.incarnation, Some(local.link.mac)));
+        act(&mut netlink, found)
     });
-    settle(ifname, removed)
+    settle(ifname, done).map(Some)
 }
 
 /// Removes what an ADD that was killed may have made.
 ///
 /// # Errors
 /// Code 11: the interface may still be there.
-pub(super) fn remove_half_made(intent: &Intent) -> Result<(), CniError> {
+pub(super) fn remove_half_made(intent: &Intent, also: Option<&Path>) -> Result<(), CniError> {
     let ifname = &intent.attachment.ifname;
-    let found = Netns::find(&intent.netns).map_err(|error| still_there(ifname, &error))?;
-    let Some(netns) = found else { return Ok(()) };
-    let ours = |mac: MacAddr| Some(mac) == intent.mac || is_derived(mac);
-    settle(ifname, remove_named(&netns, ifname, ours))
+    let find = Netns::find(&intent.netns, also);
+    let Some(netns) = find.map_err(|error| still_there(ifname, &error))? else {
+        return Ok(());
+    };
+    remove_named(&netns, ifname, |link| {
+        is_of(link, &intent.incarnation, intent.mac)
+    })
 }
 
-/// Removes an interface of which the node has no file any more, if it is ours.
-///
-/// The namespace's path may have been given to another container meanwhile: what that one's record
-/// names is not touched. A hardware address of our own form tells the rest, and where one was
-/// asked for, the store does.
+/// Removes an interface of which the node has no file any more: the store knows its life and its
+/// namespace.
 ///
 /// # Errors
-/// Code 11: the interface may still be there.
-pub(super) fn remove_unknown(
-    path: &Path,
+/// Code 11: the interface may still be there, or may be ours and the store cannot be asked.
+pub(super) fn remove_unrecorded(
     id: &AttachmentId,
+    path: Option<&Path>,
     files: &RunFiles,
-    config: &Config,
+    allocator: &Allocator,
 ) -> Result<(), CniError> {
     let ifname = &id.ifname;
+    let stored = match stored(id, allocator) {
+        Ok(stored) => stored,
+        Err(error) => return refuse_marked(ifname, path, files, &error),
+    };
+    let Some(record) = stored.filter(|record| record.phase == Phase::Live) else {
+        return Ok(());
+    };
+    let Some(seen) = record.netns else {
+        return Ok(());
+    };
+    let find = Netns::find(&seen, path);
+    let Some(netns) = find.map_err(|error| still_there(ifname, &error))? else {
+        return Ok(());
+    };
+    let first = first_mac(&record.incarnation);
+    remove_named(&netns, ifname, |link| {
+        is_of(link, &record.incarnation, Some(first))
+    })
+}
+
+fn stored(
+    id: &AttachmentId,
+    allocator: &Allocator,
+) -> Result<Option<AttachmentRecord>, StoreError> {
+    let reads = [Read::Get(keys::attachment(id).into())];
+    let answer = allocator.wait(allocator.ipam.store().read(&reads))?;
+    let entry = answer.lists.first().and_then(|found| found.first());
+    // One that cannot be read is told by the release that follows.
+    Ok(entry.and_then(|entry| AttachmentRecord::decode(id, &entry.value).ok()))
+}
+
+/// While the store cannot be asked, a marked link that is nobody else's may be the very one.
+fn refuse_marked(
+    ifname: &IfName,
+    path: Option<&Path>,
+    files: &RunFiles,
+    cause: &StoreError,
+) -> Result<(), CniError> {
+    let Some(path) = path else { return Ok(()) };
     let netns = match Netns::open(path) {
         Ok(netns) => netns,
         Err(NetnsError::Absent(_) | NetnsError::NotOne(_) | NetnsError::Host(_)) => return Ok(()),
         Err(error) => return Err(still_there(ifname, &error)),
     };
-    let seen = netns.within(|| Netlink::open()?.link_by_name(ifname));
-    let seen = seen.map_err(|error| still_there(ifname, &error))?;
-    let found = seen.map_err(|error| still_there(ifname, &error))?;
-    let Some(link) = found.filter(|link| link.is_macvlan) else {
-        return Ok(());
-    };
-    let inode = netns.at().inode;
-    let is_anothers =
-        |record: &LocalAttachment| record.netns.inode == inode && record.link.ifindex == link.index;
-    if files.records().iter().any(is_anothers) {
+    let found = settle(
+        ifname,
+        netns.within(|| Netlink::open()?.link_by_name(ifname)),
+    )?;
+    let alias = found
+        .and_then(|link| link.alias)
+        .filter(|alias| alias.starts_with(MARK));
+    let Some(alias) = alias else { return Ok(()) };
+    if files
+        .records()
+        .iter()
+        .any(|record| mark(&record.incarnation) == alias)
+    {
         return Ok(());
     }
-    if link.mac.is_some_and(is_derived) || is_stored(config, id, inode)? {
-        let removed = netns.within(|| Netlink::open()?.delete_link(link.index));
-        return settle(ifname, removed);
-    }
-    Ok(())
-}
-
-/// Whether the store says that the attachment lives in that namespace.
-///
-/// # Errors
-/// Code 11 when it cannot be asked: the link may be ours, so its address must stay held.
-fn is_stored(config: &Config, id: &AttachmentId, inode: u64) -> Result<bool, CniError> {
-    let allocator = Allocator::open(config)?;
-    let reads = [Read::Get(keys::attachment(id).into())];
-    let answer = allocator.wait(allocator.ipam.store().read(&reads));
-    let answer = answer.map_err(|error| still_there(&id.ifname, &error))?;
-    let stored = answer.lists.first().and_then(|found| found.first());
-    let stored = stored.and_then(|entry| AttachmentRecord::decode(id, &entry.value).ok());
-    Ok(stored.is_some_and(|record| {
-        record.phase == Phase::Live && record.netns.is_some_and(|netns| netns.inode == inode)
-    }))
+    Err(still_there(ifname, cause))
 }
 
 fn remove_named(
     netns: &Netns,
     ifname: &IfName,
-    ours: impl Fn(MacAddr) -> bool + Send,
-) -> Result<Result<(), NetlinkError>, NetnsError> {
-    netns.within(|| {
-        let mut netlink = Netlink::open()?;
-        match netlink.link_by_name(ifname)? {
-            Some(link) if link.is_macvlan && link.mac.is_some_and(ours) => {
-                netlink.delete_link(link.index)
-            }
-            _ => Ok(()),
-        }
-    })
-}
-
-/// Whether the hardware address has a form that this plugin derives from IP addresses.
-fn is_derived(mac: MacAddr) -> bool {
-    matches!(mac.bytes(), [0x0a, 0x58, ..] | [0x0e, ..])
-}
-
-fn settle(
-    ifname: &IfName,
-    removed: Result<Result<(), NetlinkError>, NetnsError>,
+    ours: impl Fn(&Link) -> bool + Send,
 ) -> Result<(), CniError> {
-    match removed {
-        Ok(Ok(())) => Ok(()),
+    let removed = netns.within(|| {
+        let mut netlink = Netlink::open()?;
+        let found = netlink.link_by_name(ifname)?.filter(ours);
+        delete(&mut netlink, found)
+    });
+    settle(ifname, removed)
+}
+
+fn delete(netlink: &mut Netlink, found: Option<Link>) -> Result<(), NetlinkError> {
+    found.map_or(Ok(()), |link| netlink.delete_link(link.index))
+}
+
+fn settle<T>(
+    ifname: &IfName,
+    done: Result<Result<T, NetlinkError>, NetnsError>,
+) -> Result<T, CniError> {
+    match done {
+        Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(still_there(ifname, &error)),
         Err(error) => Err(still_there(ifname, &error)),
     }

@@ -36,7 +36,7 @@ pub fn status(config: &Config) -> Result<String, CniError> {
     let reads = [Read::Get(keys::CLOSED.into())];
     let probe = async { tokio::time::timeout(PROBE, allocator.ipam.store().read(&reads)).await };
     if let Ok(Ok(_)) = allocator.wait(probe) {
-        files.note_store_back()?;
+        files.note_store_back();
         return Ok(String::new());
     }
     let message = format!("the store is away for {} s", away_for / 1000);

@@ -20,6 +20,7 @@ mod del;
 mod ground;
 mod kill;
 mod links;
+mod ownership;
 mod records;
 mod schema;
 mod status;

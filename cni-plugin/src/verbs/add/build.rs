@@ -15,8 +15,9 @@ use nix::errno::Errno;
 use super::Work;
 use crate::host::{Announce, Link, Netlink, NetlinkError, NetnsError};
 use crate::plan::{Shape, Step};
-use crate::spec::{CniError, Code, Mode};
+use crate::spec::{CniError, Code, Mode, RouteEntry};
 use crate::verbs::allocator::Allocator;
+use crate::verbs::detach;
 
 /// An interface that did not come to be; `linked` when its link was made.
 pub(super) struct Unbuilt {
@@ -24,10 +25,19 @@ pub(super) struct Unbuilt {
     pub(super) linked: bool,
 }
 
+/// An interface as it stands.
+pub(super) struct Built {
+    pub(super) link: Link,
+    /// The routes that were set; others were there already.
+    pub(super) routes: Vec<RouteEntry>,
+}
+
 /// A claim that failed; `clean` when the store certainly holds nothing of it.
 pub(super) struct Unclaimed {
     pub(super) error: CniError,
     pub(super) clean: bool,
+    /// Whether it failed because the store is away.
+    pub(super) store_away: bool,
 }
 
 impl Work<'_> {
@@ -38,7 +48,7 @@ impl Work<'_> {
     ) -> (
         Option<Allocator>,
         Result<Lease, Unclaimed>,
-        Result<Link, Unbuilt>,
+        Result<Built, Unbuilt>,
     ) {
         thread::scope(|scope| {
             let (tell, told) = mpsc::channel();
@@ -50,7 +60,17 @@ impl Work<'_> {
                     let claimed = self.claim(&allocator);
                     (Some(allocator), claimed)
                 }
-                Err(error) => (None, Err(Unclaimed { error, clean: true })),
+                Err(error) => {
+                    let (clean, store_away) = (true, false);
+                    (
+                        None,
+                        Err(Unclaimed {
+                            error,
+                            clean,
+                            store_away,
+                        }),
+                    )
+                }
             };
             if let Ok(lease) = &claimed {
                 // A builder that has failed no longer listens.
@@ -86,13 +106,14 @@ impl Work<'_> {
                 error,
                 IpamError::Store(StoreError::OutcomeUnknown { .. }) | IpamError::Disk { .. }
             ),
+            store_away: matches!(&error, IpamError::Store(error) if error.is_away()),
             error: error.into(),
         })
     }
 
     /// Makes the link in the container's namespace, where this runs, and shapes it once the
     /// address is known. `host` asks on the node, wherever it is used.
-    fn build(&self, host: &mut Netlink, lease: &Receiver<Lease>) -> Result<Link, Unbuilt> {
+    fn build(&self, host: &mut Netlink, lease: &Receiver<Lease>) -> Result<Built, Unbuilt> {
         host.create_macvlan(&self.macvlan, self.netns.as_fd())
             .map_err(|error| Unbuilt {
                 error: self.explain(&error),
@@ -105,13 +126,14 @@ impl Work<'_> {
             let fresh = netlink.link_by_name(&self.id.ifname)?.ok_or_else(gone)?;
             let unclaimed = |_| CniError::new(Code::Internal, "no address was claimed");
             let steps = self.shape(&lease.recv().map_err(unclaimed)?)?.steps()?;
+            let mut routes = Vec::new();
             for step in &steps {
-                self.take(&mut netlink, fresh.index, step)?;
+                routes.extend(self.take(&mut netlink, fresh.index, step)?);
             }
             let link = netlink.link_by_index(fresh.index)?.ok_or_else(gone)?;
             let addresses = netlink.addresses(link.index)?;
             verify(&steps, &link, &addresses)?;
-            Ok(link)
+            Ok(Built { link, routes })
         };
         shaped().map_err(|error| Unbuilt {
             error,
@@ -141,13 +163,20 @@ impl Work<'_> {
         })
     }
 
-    fn take(&self, netlink: &mut Netlink, index: u32, step: &Step) -> Result<(), CniError> {
+    /// Applies one step; the route, when it set one.
+    fn take(
+        &self,
+        netlink: &mut Netlink,
+        index: u32,
+        step: &Step,
+    ) -> Result<Option<RouteEntry>, CniError> {
+        let mut set = None;
         match step {
             Step::EnableIpv6 => enable_ipv6(self.id.ifname.as_str())?,
             Step::Prepare { mac, announce } => {
-                netlink
-                    .prepare_link(index, *mac, *announce)
-                    .map_err(|e| self.explain(&e))?;
+                let alias = detach::mark(&self.incarnation);
+                let prepared = netlink.prepare_link(index, &alias, *mac, *announce);
+                prepared.map_err(|error| self.explain(&error))?;
             }
             Step::Address(address) => netlink.add_address(index, *address)?,
             Step::Up => netlink
@@ -161,7 +190,13 @@ impl Work<'_> {
                 // reference plugins.
                 match netlink.add_route(index, *destination, *gateway) {
                     Err(error) if error.errno() == Some(Errno::EEXIST) => {}
-                    other => other?,
+                    other => {
+                        other?;
+                        set = Some(RouteEntry {
+                            dst: *destination,
+                            gw: Some(*gateway),
+                        });
+                    }
                 }
             }
         }
@@ -172,7 +207,7 @@ impl Work<'_> {
             Step::Up => "add.up",
             Step::Route { .. } => "add.routed",
         });
-        Ok(())
+        Ok(set)
     }
 
     /// The kernel's refusal in the words of the configuration.

@@ -11,25 +11,33 @@ use crate::spec::{CniError, CniResult, Code};
 use crate::verbs::allocator::Allocator;
 use crate::verbs::detach;
 
+/// What there was before.
+pub(super) enum Earlier {
+    /// The very interface, complete: this is its ADD's result.
+    Stands(CniResult),
+    /// An ADD that was killed; what it claimed is still to be found out.
+    Unfinished,
+    /// Nothing, or a complete interface that is gone by now.
+    Ended,
+}
+
 /// Answers a repeated ADD with its first result, and clears away what an earlier life left.
-pub(super) fn end_earlier_life(
-    locked: &mut Locked,
-    work: &Work<'_>,
-) -> Result<Option<CniResult>, CniError> {
+pub(super) fn end_earlier_life(locked: &mut Locked, work: &Work<'_>) -> Result<Earlier, CniError> {
+    let netns = Some(work.netns.at().path.as_path());
     if let Some(intent) = locked.left_intent()? {
-        detach::remove_half_made(&intent)?;
+        detach::remove_half_made(&intent, netns)?;
         if let Some(record) = locked.record()? {
-            detach::remove_complete(&record)?;
+            detach::remove_complete(&record, netns)?;
         }
         work.pass_on(
             &intent.attachment,
             &Known::unfinished(intent.incarnation.clone()),
         )?;
         locked.remove_record()?;
-        return Ok(None);
+        return Ok(Earlier::Unfinished);
     }
     let Some(record) = locked.record()? else {
-        return Ok(None);
+        return Ok(Earlier::Ended);
     };
     let stands = record.netns == *work.netns.at() && work.stands(&record)?;
     if stands && record.attachment != work.id {
@@ -42,14 +50,14 @@ pub(super) fn end_earlier_life(
     }
     if stands {
         let result = serde_json::from_value(record.result);
-        return result.map(Some).map_err(|error| {
+        return result.map(Earlier::Stands).map_err(|error| {
             CniError::new(Code::Internal, format!("the attachment's record: {error}"))
         });
     }
     // A runtime that starts a container anew under its old id: the address is passed on.
-    detach::remove_complete(&record)?;
+    detach::remove_complete(&record, netns)?;
     work.pass_on(&record.attachment, &Known::of(&record))?;
-    Ok(None)
+    Ok(Earlier::Ended)
 }
 
 impl Work<'_> {

@@ -18,8 +18,8 @@ use crate::host::{Link, Macvlan, Netlink, Netns};
 use crate::plan;
 use crate::spec::{CniError, CniResult, Code, Config, Interface, Invocation, Ip, Mode};
 use crate::wanted::{Wanted, attachment};
-use build::{Unbuilt, Unclaimed};
-use earlier::end_earlier_life;
+use build::{Built, Unbuilt, Unclaimed};
+use earlier::{Earlier, end_earlier_life};
 
 /// Everything an ADD knows before it changes anything.
 struct Work<'a> {
@@ -50,7 +50,8 @@ pub fn add(call: &Invocation, config: &Config) -> Result<String, CniError> {
     let mut host = Netlink::open()?;
     let work = prepare(call, config, &mut host)?;
     let mut locked = files.lock(&work.id)?;
-    if let Some(result) = end_earlier_life(&mut locked, &work)? {
+    let earlier = end_earlier_life(&mut locked, &work)?;
+    if let Earlier::Stands(result) = earlier {
         locked.finish()?;
         return Ok(result.to_json(config.version));
     }
@@ -58,31 +59,31 @@ pub fn add(call: &Invocation, config: &Config) -> Result<String, CniError> {
     checkpoint("add.intent");
     let (allocator, claimed, built) = work.claim_and_build(&mut host);
     let made = Made {
-        claimed: !matches!(claimed, Err(Unclaimed { clean: true, .. })),
+        claimed: matches!(earlier, Earlier::Unfinished)
+            || !matches!(claimed, Err(Unclaimed { clean: true, .. })),
         linked: !matches!(built, Err(Unbuilt { linked: false, .. })),
     };
     let connected = match (claimed, built) {
-        (Err(unclaimed), _) => Err(unclaimed.error),
+        (Err(unclaimed), _) => {
+            if unclaimed.store_away {
+                files.note_store_away();
+            }
+            Err(unclaimed.error)
+        }
         (Ok(_), Err(unbuilt)) => Err(unbuilt.error),
-        (Ok(lease), Ok(link)) => work.record(&locked, &lease, &link),
+        (Ok(lease), Ok(built)) => work.record(&locked, &lease, built),
     };
     match connected {
         Ok(result) => {
             checkpoint("add.recorded");
             locked.finish()?;
-            files.note_store_back()?;
+            files.note_store_back();
             if let Some(allocator) = allocator {
-                allocator.drain();
+                allocator.drain_briefly();
             }
             Ok(result.to_json(config.version))
         }
-        Err(error) => {
-            if error.code() == Code::TryAgain {
-                // STATUS wants to know since when; that it cannot be noted changes nothing here.
-                drop(files.note_store_away());
-            }
-            Err(work.undo(made, allocator.as_ref(), locked, error))
-        }
+        Err(error) => Err(work.undo(made, allocator.as_ref(), locked, error)),
     }
 }
 
@@ -135,7 +136,8 @@ impl Work<'_> {
     }
 
     /// Writes down what stands, and says so.
-    fn record(&self, locked: &Locked, lease: &Lease, link: &Link) -> Result<CniResult, CniError> {
+    fn record(&self, locked: &Locked, lease: &Lease, built: Built) -> Result<CniResult, CniError> {
+        let Built { link, routes } = built;
         let shape = self.shape(lease)?;
         let cidr = shape.cidr()?;
         let mac = link.mac.unwrap_or(lease.mac);
@@ -152,7 +154,7 @@ impl Work<'_> {
                 gateway,
                 interface: 0,
             }],
-            routes: shape.routes(),
+            routes,
             dns: self.config.dns.clone(),
         };
         let printed = serde_json::to_value(&result)
@@ -191,7 +193,7 @@ impl Work<'_> {
     ) -> CniError {
         let mut left = Vec::new();
         if made.linked
-            && let Err(error) = detach::remove_half_made(&self.intent())
+            && let Err(error) = detach::remove_half_made(&self.intent(), None)
         {
             left.push(error.to_string());
         }
@@ -209,7 +211,13 @@ impl Work<'_> {
         }
         checkpoint("add.undo.released");
         if left.is_empty() {
-            let forgotten = locked.remove_record().and_then(|()| locked.finish());
+            // While nothing was released, an earlier life's record says what it still holds.
+            let forgotten = if made.claimed {
+                locked.remove_record()
+            } else {
+                Ok(())
+            };
+            let forgotten = forgotten.and_then(|()| locked.finish());
             left.extend(forgotten.err().map(|error| error.to_string()));
         }
         if left.is_empty() {

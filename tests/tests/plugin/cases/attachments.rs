@@ -1,5 +1,6 @@
 //! ADDs repeated, retried and failed: cases 20, 22, 31 and 33.
 
+use e2e::plugin::Call;
 use serde_json::json;
 
 use crate::container::assert_names;
@@ -14,7 +15,7 @@ fn repeated(kind: Kind) {
     for version in ["1.1.0", "1.0.0", "0.3.1"] {
         let mut config = container.config.clone();
         config["cniVersion"] = json!(version);
-        let call = e2e::plugin::Call {
+        let call = Call {
             stdin: config.to_string().into_bytes(),
             ..container.call_of("ADD")
         };
@@ -114,8 +115,6 @@ fn changed_configuration(kind: Kind) {
         ("/master", json!("bond7")),
         ("/mode", json!("private")),
         ("/mtu", json!(9000)),
-        // An operator renames the network while its containers run.
-        ("/name", json!("renamed")),
         ("/cniVersion", json!("0.3.1")),
     ];
     for (n, (pointer, value)) in changes.into_iter().enumerate() {
@@ -127,6 +126,23 @@ fn changed_configuration(kind: Kind) {
         assert_eq!(container.netns.links(), [""; 0], "{case}");
         ground.assert_clean(&case);
     }
+}
+
+/// An operator renames the network while its containers run. While the interface stands it is
+/// another network's; once its namespace is gone, the next DEL releases.
+#[test]
+fn case_31_del_after_the_network_was_renamed_releases_with_the_namespace() {
+    let ground = Ground::new(Kind::Embedded, WIDE);
+    let container = ground.container("a");
+    let address = container.add().address();
+    let container = container.with("/name", json!("renamed"));
+    container.del().success();
+    assert_eq!(ground.held(), [address]);
+    let call = Call::new("DEL", "a", None, &container.config);
+    let reply = |call: &Call<'_>| ground.plugin.call(ground.node(), call);
+    drop(container.netns);
+    reply(&call).success();
+    ground.assert_clean("a renamed network");
 }
 
 #[test]

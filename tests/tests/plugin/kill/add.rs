@@ -43,6 +43,25 @@ fn an_add_killed_anywhere_is_undone_by_del_etcd() {
     killed_then_del(Kind::Etcd);
 }
 
+/// A hardware address that does not follow from the IP address, or is the master's.
+fn with_own_mac(pointer: &str, value: &serde_json::Value) {
+    let ground = Ground::new(Kind::Embedded, NARROW);
+    let prepare = |id: &str| ground.container(id).with(pointer, value.clone()).into();
+    let settle = |subject: &Subject<'_>, place: &str| subject.assert_del_cleans(&ground, place);
+    assert_passed(&at_every_place(&ground, prepare, add, settle), PLACES);
+    ground.assert_no_leak(13);
+}
+
+#[test]
+fn an_add_with_its_own_mac_killed_anywhere_is_undone_by_del() {
+    with_own_mac("/runtimeConfig", &json!({"mac": "02:aa:bb:cc:dd:01"}));
+}
+
+#[test]
+fn a_passthru_add_killed_anywhere_is_undone_by_del() {
+    with_own_mac("/mode", &json!("passthru"));
+}
+
 /// The second ADD finishes what the first began, and there is one address in the end.
 fn repeated(ground: &Ground, subject: &Subject<'_>, place: &str) {
     let address = subject.container.add().address();
