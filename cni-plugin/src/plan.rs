@@ -52,8 +52,11 @@ impl Shape {
     /// # Errors
     /// Code 999 when the subnet's prefix does not fit the address.
     pub fn cidr(&self) -> Result<IpNetwork, CniError> {
-        IpNetwork::new(self.address, self.subnet.cidr.prefix())
-            .map_err(|error| CniError::new(Code::Internal, error.to_string()))
+        IpNetwork::new(self.address, self.subnet.cidr.prefix()).map_err(|error| {
+            let message = format!("address {}: {error}", self.address);
+            CniError::new(Code::Internal, message)
+                .details("see the pool's subnets with `cnictl pool show`")
+        })
     }
 
     /// The routes: the default route by the gateway, then the pool's own.
@@ -151,6 +154,7 @@ mod tests {
             mac,
             up: true,
             is_macvlan: false,
+            alias: None,
         }
     }
 

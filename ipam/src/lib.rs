@@ -30,7 +30,7 @@ use berth_types::PoolName;
 pub use error::IpamError;
 pub use lease::{Lease, Request};
 pub use node::NodeIdentity;
-pub use release::{Drained, Known, Released};
+pub use release::{Drained, Known, Released, Scope};
 
 use hint::HintFile;
 
@@ -39,7 +39,12 @@ use hint::HintFile;
 pub struct Ipam<S> {
     store: S,
     node: NodeIdentity,
-    folder: PathBuf,
+    /// Where the hints about this store are.
+    hints: PathBuf,
+    /// Where releases of the whole node wait.
+    journal: PathBuf,
+    /// What the store is called; see [`names_of`].
+    names: Vec<String>,
     boot_id: String,
 }
 
@@ -49,14 +54,15 @@ impl<S: Store> Ipam<S> {
     /// `config` names the store, so that hints and waiting releases of one store never meet
     /// another's.
     pub fn new(store: S, config: &StoreConfig, node: NodeIdentity, state: &Path) -> Self {
-        let folder = state
-            .join("stores")
-            .join(format!("{:016x}", seed(&identity_of(config))));
+        let names = names_of(config);
+        let hints = format!("{:016x}", seed(&names.join(",")));
         let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         Self {
             store,
             node,
-            folder,
+            hints: state.join("hints").join(hints),
+            journal: state.join("journal"),
+            names,
             boot_id: boot_id.trim().to_owned(),
         }
     }
@@ -71,12 +77,19 @@ impl<S: Store> Ipam<S> {
         &self.node
     }
 
+    /// Notes what became of an address. A hint that cannot be written is only a worse hint.
+    fn learn(&self, pool: &PoolName, change: impl FnOnce(&mut hint::Hint)) {
+        if let Err(error) = self.hint(pool).update(change) {
+            tracing::warn!(%error, "a hint could not be written");
+        }
+    }
+
     fn hint(&self, pool: &PoolName) -> HintFile {
-        HintFile::new(&self.folder.join("hints"), pool)
+        HintFile::new(&self.hints, pool)
     }
 
     fn journal_folder(&self) -> PathBuf {
-        self.folder.join("journal")
+        self.journal.clone()
     }
 
     /// Milliseconds since boot, the same for every process of the machine.
@@ -89,14 +102,25 @@ impl<S: Store> Ipam<S> {
     }
 }
 
-/// What stays the same about a store when its configuration is reordered or gains credentials.
-fn identity_of(config: &StoreConfig) -> String {
+/// What a store is called: each endpoint, or the folder, in order.
+///
+/// Two configurations that share a name are of one store: a cluster's members come and go, and a
+/// release that waits must survive that.
+fn names_of(config: &StoreConfig) -> Vec<String> {
     match config {
-        StoreConfig::Embedded(folder) => format!("embedded:{}", folder.display()),
+        StoreConfig::Embedded(folder) => {
+            // Without what a spelling may add: `.` and slashes at the end.
+            let folder: PathBuf = folder.components().collect();
+            vec![format!("embedded:{}", folder.display())]
+        }
         StoreConfig::Etcd(etcd) => {
-            let mut endpoints = etcd.endpoints.clone();
-            endpoints.sort();
-            format!("etcd:{}", endpoints.join(","))
+            let address = |url: &String| {
+                let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+                format!("etcd:{}", rest.trim_end_matches('/'))
+            };
+            let mut names: Vec<_> = etcd.endpoints.iter().map(address).collect();
+            names.sort();
+            names
         }
     }
 }
@@ -111,4 +135,31 @@ fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(raw: &str) -> Vec<String> {
+        names_of(&raw.parse().expect("a store"))
+    }
+
+    #[test]
+    fn a_store_keeps_a_name_while_its_members_come_and_go() {
+        let old = names("etcd:http://10.0.0.1:2379,http://10.0.0.2:2379");
+        for same in [
+            "etcd:http://10.0.0.2:2379,http://10.0.0.1:2379",
+            "etcd:https://10.0.0.1:2379/,https://10.0.0.3:2379",
+        ] {
+            assert!(names(same).iter().any(|n| old.contains(n)), "case: {same}");
+        }
+        assert!(
+            !names("etcd:http://10.0.0.9:2379")
+                .iter()
+                .any(|n| old.contains(n))
+        );
+        assert_eq!(names("embedded:/a/b/"), names("embedded:/a/./b"));
+        assert_ne!(names("embedded:/a/b"), names("embedded:/a/c"));
+    }
 }

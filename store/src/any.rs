@@ -12,9 +12,35 @@ pub enum AnyStore {
     Etcd(EtcdStore),
     /// One machine's.
     Embedded(EmbeddedStore),
+    /// One that could not be opened: every call says why.
+    Unopened {
+        /// Where the store is.
+        store: String,
+        /// Why it could not be opened.
+        reason: String,
+    },
 }
 
 impl AnyStore {
+    /// As [`AnyStore::open`], for a caller that has other things to do as well: where the store
+    /// cannot be opened, every call is answered by [`StoreError::Rejected`] with the reason.
+    pub fn open_or_say(config: &StoreConfig) -> Self {
+        Self::open(config).unwrap_or_else(|error| Self::Unopened {
+            store: match config {
+                StoreConfig::Embedded(folder) => format!("embedded:{}", folder.display()),
+                StoreConfig::Etcd(etcd) => format!("etcd:{}", etcd.endpoints.join(",")),
+            },
+            reason: error.to_string(),
+        })
+    }
+
+    fn unopened(store: &str, reason: &str) -> StoreError {
+        StoreError::Rejected {
+            store: store.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+
     /// Opens the store that `config` names.
     ///
     /// An etcd connection is made by the first call that needs it; an embedded store's folder is
@@ -38,6 +64,7 @@ impl Store for AnyStore {
         match self {
             Self::Etcd(store) => store.read(reads).await,
             Self::Embedded(store) => store.read(reads).await,
+            Self::Unopened { store, reason } => Err(Self::unopened(store, reason)),
         }
     }
 
@@ -45,6 +72,7 @@ impl Store for AnyStore {
         match self {
             Self::Etcd(store) => store.commit(txn).await,
             Self::Embedded(store) => store.commit(txn).await,
+            Self::Unopened { store, reason } => Err(Self::unopened(store, reason)),
         }
     }
 
@@ -52,6 +80,8 @@ impl Store for AnyStore {
         match self {
             Self::Etcd(store) => store.outlives_sender(),
             Self::Embedded(store) => store.outlives_sender(),
+            // Unknown, so the more careful answer.
+            Self::Unopened { .. } => true,
         }
     }
 
@@ -59,6 +89,7 @@ impl Store for AnyStore {
         Ok(match self {
             Self::Etcd(store) => AnyWatch::Etcd(Box::new(store.watch(range, after).await?)),
             Self::Embedded(store) => AnyWatch::Embedded(store.watch(range, after).await?),
+            Self::Unopened { store, reason } => return Err(Self::unopened(store, reason)),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use berth_ipam::{Ipam, IpamError, NodeIdentity};
+use berth_ipam::{Ipam, NodeIdentity};
 use berth_store::AnyStore;
 use tokio::runtime::Runtime;
 
@@ -22,14 +22,15 @@ pub(super) struct Allocator {
 }
 
 impl Allocator {
-    /// Opens the store that the configuration names; a connection is made when it is needed.
+    /// Opens the store that the configuration names; a connection is made when it is needed. One
+    /// that cannot be opened says so when it is asked, so that a DEL can note what waits for it.
     pub(super) fn open(config: &Config) -> Result<Self, CniError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
         let runtime = runtime.map_err(|error| CniError::io("event loop", &error))?;
         let node = NodeIdentity::load(node_name(config)?, &config.state_dir, random()?)?;
-        let store = AnyStore::open(&config.ipam.store).map_err(IpamError::from)?;
+        let store = AnyStore::open_or_say(&config.ipam.store);
         let ipam = Ipam::new(store, &config.ipam.store, node, &config.state_dir);
         Ok(Self { ipam, runtime })
     }

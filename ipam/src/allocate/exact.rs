@@ -9,6 +9,22 @@ use super::{Asking, Step};
 use crate::record::parse;
 use crate::{Ipam, IpamError, Lease};
 
+/// Whether an earlier life's address was passed on.
+pub(super) enum TakeOver {
+    /// It was.
+    Done(Box<Lease>),
+    /// There is none of this pool.
+    Nothing,
+    /// The records changed meanwhile.
+    Changed,
+}
+
+impl TakeOver {
+    fn with(lease: Option<Lease>) -> Self {
+        lease.map_or(Self::Nothing, |lease| Self::Done(Box::new(lease)))
+    }
+}
+
 impl<S: Store> Ipam<S> {
     /// Gives the address that was asked for, or says who has it.
     pub(super) async fn allocate_exact(
@@ -53,23 +69,23 @@ impl<S: Store> Ipam<S> {
 
     /// Passes the address of the attachment's earlier life on to this one.
     ///
-    /// `None` when there is none to pass on, or not of this pool, or not the one asked for.
+    /// There is nothing to pass on where it is not of this pool, or not the one asked for.
     pub(super) async fn take_over(
         &self,
         asking: &Asking<'_>,
         attached_at: Revision,
         attached: &AttachmentRecord,
-    ) -> Result<Option<Lease>, IpamError> {
+    ) -> Result<TakeOver, IpamError> {
         let Asking {
             request,
             now,
             replaced: _,
         } = *asking;
         let [address] = attached.addresses.as_slice() else {
-            return Ok(None);
+            return Ok(TakeOver::Nothing);
         };
         if request.exact.is_some_and(|exact| exact != *address) {
-            return Ok(None);
+            return Ok(TakeOver::Nothing);
         }
         let pool_key = keys::pool(&request.pool);
         let address_key = keys::address(*address);
@@ -82,17 +98,19 @@ impl<S: Store> Ipam<S> {
             parse::<PoolRecord>(&answer, 0)?,
             parse::<AddressRecord>(&answer, 1)?,
         ) else {
-            return Ok(None);
+            return Ok(TakeOver::Nothing);
         };
         let ours = record
             .holder
             .as_ref()
             .is_some_and(|h| h.attachment == request.attachment);
         if !ours || record.pool != request.pool {
-            return Ok(None);
+            return Ok(TakeOver::Nothing);
         }
         if attached.incarnation == request.incarnation {
-            return Ok(Lease::new(&pool, *address, revision, record));
+            return Ok(TakeOver::with(Lease::new(
+                &pool, *address, revision, record,
+            )));
         }
         let record = record.held_by(request.holder(*address, now));
         let attachment_key = keys::attachment(&request.attachment);
@@ -111,11 +129,13 @@ impl<S: Store> Ipam<S> {
         };
         match self.commit_surely(&txn).await? {
             Outcome::Committed(at) => {
-                self.hint(&request.pool)
-                    .update(|hint| hint.committed(*address, &request.attachment, at, None))?;
-                Ok(Lease::new(&pool, *address, at, record))
+                self.learn(&request.pool, |hint| {
+                    hint.committed(*address, &request.attachment, at, None);
+                });
+                Ok(TakeOver::with(Lease::new(&pool, *address, at, record)))
             }
-            Outcome::Refused(_) => Ok(None),
+            // Somebody was faster, or a sending whose answer was lost: look again.
+            Outcome::Refused(_) => Ok(TakeOver::Changed),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::fault::checkpoint;
 use crate::hint::{Choice, Pick};
 use crate::release::HeldBack;
 use crate::{Ipam, IpamError, Lease, Request};
+use exact::TakeOver;
 use txn::{Ground, Owner};
 
 /// How many transactions one allocation may cost before it gives up.
@@ -88,8 +89,7 @@ impl<S: Store> Ipam<S> {
             result => result,
         };
         if result.is_err() {
-            self.hint(&request.pool)
-                .update(|hint| hint.untake(&request.incarnation))?;
+            self.learn(&request.pool, |hint| hint.untake(&request.incarnation));
         }
         let lease = result?;
         held_back.map_or(Ok(()), HeldBack::forget)?;
@@ -176,10 +176,10 @@ impl<S: Store> Ipam<S> {
                     txn: _,
                     record,
                 } = ready;
-                self.hint(&request.pool).update(|hint| {
+                self.learn(&request.pool, |hint| {
                     hint.untake(&request.incarnation);
                     hint.committed(pick.address, &request.attachment, revision, claims);
-                })?;
+                });
                 let lease = Lease::new(&pool, pick.address, revision, record);
                 let lease = lease.ok_or_else(|| asking.not_in_pool(pick.address))?;
                 Ok(Step::Done(Box::new(lease)))
@@ -246,33 +246,40 @@ impl<S: Store> Ipam<S> {
             return Ok(Step::Again);
         }
         asking.replaced = Revision::ABSENT;
-        if let Some(lease) = self.take_over(asking, revision, &record).await? {
-            return Ok(Step::Done(Box::new(lease)));
+        match self.take_over(asking, revision, &record).await? {
+            TakeOver::Done(lease) => return Ok(Step::Done(lease)),
+            TakeOver::Changed => {}
+            TakeOver::Nothing => {
+                // It holds nothing of this pool: release, then start afresh.
+                let id = &asking.request.attachment;
+                self.release(id, None, asking.now).await?;
+            }
         }
-        // It changed while we looked, or holds nothing of this pool: release, then start afresh.
-        self.release(&asking.request.attachment, None, asking.now)
-            .await?;
         Ok(Step::Again)
     }
 
     /// Commits, and repeats the very same transaction for a while if its outcome is unknown.
+    ///
+    /// Once it is, no error but that one is told: the first sending may have arrived.
     async fn commit_surely(&self, txn: &Txn) -> Result<Outcome, StoreError> {
         let mut unknown_since = None;
         loop {
-            if unknown_since.is_some() {
-                tokio::time::sleep(REPEAT_PAUSE).await;
-            }
-            match (self.store.commit(txn).await, unknown_since) {
-                (Err(StoreError::OutcomeUnknown { .. }), None) => {
-                    unknown_since = Some(self.monotonic_ms());
+            match self.store.commit(txn).await {
+                Err(StoreError::OutcomeUnknown { store, reason }) => {
+                    let now = self.monotonic_ms();
+                    let since = *unknown_since.get_or_insert(now);
+                    if now.saturating_sub(since) >= REPEAT_FOR_MS {
+                        return Err(StoreError::OutcomeUnknown { store, reason });
+                    }
+                    tokio::time::sleep(REPEAT_PAUSE).await;
                 }
-                (Err(StoreError::OutcomeUnknown { .. }), Some(since))
-                    if self.monotonic_ms().saturating_sub(since) < REPEAT_FOR_MS => {}
-                // Unavailable now, but the first sending may have arrived.
-                (Err(StoreError::Unavailable { store, reason }), Some(_)) => {
-                    return Err(StoreError::OutcomeUnknown { store, reason });
+                Err(error) if unknown_since.is_some() => {
+                    return Err(StoreError::OutcomeUnknown {
+                        store: "asked again".to_owned(),
+                        reason: error.to_string(),
+                    });
                 }
-                (other, _) => return other,
+                decided => return decided,
             }
         }
     }

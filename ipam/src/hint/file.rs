@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use berth_store::Revision;
 use berth_types::PoolName;
 use nix::fcntl::{Flock, FlockArg};
 
@@ -49,6 +50,16 @@ impl HintFile {
         write(&mut file, &hint, bytes.len()).map_err(failed)?;
         Ok(result)
     }
+}
+
+/// The highest revision that any hint in `folder` has seen; 0 when there is none.
+pub(crate) fn highest_seen(folder: &Path) -> Revision {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let hints = files.filter_map(|file| parse(&fs::read(file.path()).ok()?));
+    hints
+        .map(|hint| hint.high)
+        .max()
+        .unwrap_or(Revision::ABSENT)
 }
 
 fn parse(bytes: &[u8]) -> Option<Hint> {

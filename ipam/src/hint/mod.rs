@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub(crate) use choose::{Choice, Pick};
-pub(crate) use file::{HintFile, open_lock};
+pub(crate) use file::{HintFile, highest_seen, open_lock};
 
 /// How many recent attachments are remembered as witnesses.
 const WITNESSES: usize = 8;

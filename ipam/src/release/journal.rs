@@ -14,9 +14,9 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
-use super::Known;
+use super::{Known, Scope};
 use crate::fault::checkpoint;
-use crate::hint::open_lock;
+use crate::hint::{highest_seen, open_lock};
 use crate::record::parse;
 use crate::{Ipam, IpamError};
 
@@ -32,6 +32,8 @@ const LATE_FOR_S: u64 = 300;
 #[serde(deny_unknown_fields)]
 struct Note {
     v: SchemaVersion,
+    /// The store it is for: any of these names.
+    store: Vec<String>,
     attachment: AttachmentId,
     task: Task,
 }
@@ -41,8 +43,12 @@ impl Record for Note {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 enum Task {
-    /// Release this life of the attachment; whichever life there is when none is named.
-    Release { known: Option<Known> },
+    /// Release this life of the attachment. Where the node no longer knew which, what the store had
+    /// of it up to revision `seen`, the newest that the node knew of.
+    Release {
+        known: Option<Known>,
+        seen: Revision,
+    },
     /// Remove the record that stands in the way of late transactions.
     Sweep {
         incarnation: Incarnation,
@@ -71,13 +77,9 @@ impl<S: Store> Ipam<S> {
         known: Option<&Known>,
         now: Timestamp,
     ) -> Result<(), IpamError> {
-        self.note(
-            id,
-            Task::Release {
-                known: known.cloned(),
-            },
-            now,
-        )
+        let known = known.cloned();
+        let seen = highest_seen(&self.hints);
+        self.note(id, Task::Release { known, seen }, now)
     }
 
     /// Notes that the record in a late transaction's way is to be removed when it is due.
@@ -107,6 +109,7 @@ impl<S: Store> Ipam<S> {
         let name = format!("{:030}.json", wall.max(last + 1));
         let note = Note {
             v: SchemaVersion,
+            store: self.names.clone(),
             attachment: id.clone(),
             task,
         };
@@ -145,6 +148,10 @@ impl<S: Store> Ipam<S> {
             let Some(note) = read_note(&path)? else {
                 continue;
             };
+            if !note.store.iter().any(|name| self.names.contains(name)) {
+                drained.waiting += 1;
+                continue;
+            }
             let worked_off = match self.work_off(&note, now).await {
                 // What stands in the way of this one stands in no other's.
                 Err(IpamError::Record(error)) => {
@@ -184,8 +191,9 @@ impl<S: Store> Ipam<S> {
         for path in self.notes()? {
             if let Some(Note {
                 v: _,
+                store: _,
                 attachment,
-                task: Task::Release { known },
+                task: Task::Release { known, .. },
             }) = read_note(&path)?
                 && attachment == *id
             {
@@ -200,20 +208,23 @@ impl<S: Store> Ipam<S> {
         let id = &note.attachment;
         match &note.task {
             Task::Release {
-                known:
-                    Some(Known {
-                        revision: None,
-                        incarnation,
-                        addresses: _,
-                    }),
-            } => {
-                self.release_unfinished(id, incarnation, now).await?;
+                known: Some(known), ..
+            } if known.revision.is_none() => {
+                let incarnation = &known.incarnation;
+                self.release_unfinished(id, incarnation, Scope::Incarnation, now)
+                    .await?;
             }
-            Task::Release { known: Some(known) } => {
+            Task::Release {
+                known: Some(known), ..
+            } => {
                 self.release_only(id, known, now).await?;
             }
-            Task::Release { known: None } => {
-                self.release(id, None, now).await?;
+            Task::Release { known: None, seen } => {
+                let standing = self.standing(id).await?.attachment;
+                // What is newer is a life that this note does not know of.
+                if standing.is_some_and(|(revision, _)| revision <= *seen) {
+                    self.release(id, None, now).await?;
+                }
             }
             Task::Sweep {
                 incarnation,

@@ -21,6 +21,7 @@ use crate::{Ipam, IpamError};
 
 pub use journal::Drained;
 pub(crate) use journal::HeldBack;
+pub use unfinished::Scope;
 
 /// How often a release is tried against a store that changes under it.
 const ATTEMPTS: u32 = 16;
@@ -129,7 +130,7 @@ impl<S: Store> Ipam<S> {
         only: Option<&Incarnation>,
         now: Timestamp,
     ) -> Result<Released, IpamError> {
-        self.expect_no_more(id, memory)?;
+        self.expect_no_more(id, memory);
         let mut standing = memory.and_then(|memory| self.standing_by_memory(id, memory));
         for _ in 0..ATTEMPTS {
             let seen = match standing.take() {
@@ -143,27 +144,28 @@ impl<S: Store> Ipam<S> {
             let outcome = self.store.commit(&plan.txn).await?;
             checkpoint("ipam.release.after");
             if let Outcome::Committed(revision) = outcome {
-                return self.learn_release(plan, revision);
+                return Ok(self.learn_release(plan, revision));
             }
         }
         Err(changing(id))
     }
 
-    fn learn_release(&self, plan: Plan, revision: Revision) -> Result<Released, IpamError> {
+    fn learn_release(&self, plan: Plan, revision: Revision) -> Released {
         let Plan {
             txn: _,
             released,
             incarnation,
         } = plan;
         for (address, record) in &released {
-            let hint = self.hint(&record.pool);
-            hint.update(|hint| hint.released(*address, revision, record))?;
+            self.learn(&record.pool, |hint| {
+                hint.released(*address, revision, record);
+            });
         }
         let addresses = released.into_iter().map(|(address, _)| address).collect();
-        Ok(Released::Freed {
+        Released::Freed {
             addresses,
             incarnation,
-        })
+        }
     }
 
     /// Releases now, or notes the release on disk when the store is away or refuses.
@@ -182,7 +184,10 @@ impl<S: Store> Ipam<S> {
                 incarnation,
                 revision: None,
                 ..
-            }) => self.release_unfinished(id, incarnation, now).await,
+            }) => {
+                self.release_unfinished(id, incarnation, Scope::Attachment, now)
+                    .await
+            }
             known => self.release(id, known, now).await,
         };
         match released {
@@ -197,12 +202,10 @@ impl<S: Store> Ipam<S> {
     }
 
     /// The attachment is about to vanish, so no allocation may rest on its presence.
-    fn expect_no_more(&self, id: &AttachmentId, known: Option<&Known>) -> Result<(), IpamError> {
+    fn expect_no_more(&self, id: &AttachmentId, known: Option<&Known>) {
         for (_, record) in known.into_iter().flat_map(|k| &k.addresses) {
-            self.hint(&record.pool)
-                .update(|hint| hint.drop_witness(id))?;
+            self.learn(&record.pool, |hint| hint.drop_witness(id));
         }
-        Ok(())
     }
 
     fn standing_by_memory(&self, id: &AttachmentId, known: &Known) -> Option<Standing> {

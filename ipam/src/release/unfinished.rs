@@ -21,6 +21,15 @@ enum Barred {
     Changed,
 }
 
+/// What a release of an unfinished life may free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Whatever the attachment holds: a DEL is its latest word.
+    Attachment,
+    /// What that life claimed, and nothing of a later one: a release that comes late.
+    Incarnation,
+}
+
 impl<S: Store> Ipam<S> {
     /// Gives up what an ADD that was killed may have claimed, or may still be about to.
     ///
@@ -33,9 +42,14 @@ impl<S: Store> Ipam<S> {
         &self,
         id: &AttachmentId,
         incarnation: &Incarnation,
+        scope: Scope,
         now: Timestamp,
     ) -> Result<Released, IpamError> {
-        let mut released = self.release(id, None, now).await?;
+        let only = match scope {
+            Scope::Attachment => None,
+            Scope::Incarnation => Some(incarnation),
+        };
+        let mut released = self.release_where(id, None, only, now).await?;
         if released.is_of(incarnation) || !self.store.outlives_sender() {
             return Ok(released);
         }
@@ -44,8 +58,13 @@ impl<S: Store> Ipam<S> {
         for _ in 0..ATTEMPTS {
             match self.bar(id, incarnation).await? {
                 Barred::Done => return Ok(released),
+                // A later life that stands is in the way by itself.
+                Barred::Arrived if only.is_some() && released == Released::Nothing => {
+                    released = self.release_where(id, None, only, now).await?;
+                    return Ok(released);
+                }
                 Barred::Arrived => {
-                    released = self.release(id, None, now).await?;
+                    released = self.release_where(id, None, only, now).await?;
                     if released.is_of(incarnation) {
                         return Ok(released);
                     }

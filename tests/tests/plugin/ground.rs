@@ -245,16 +245,8 @@ pub(crate) fn assert_node_clean(node: &Node, case: &str) {
 
 /// The files of the releases that wait for the store on `node`.
 pub(crate) fn waiting(node: &Node) -> Vec<String> {
-    let stores = node.file("state/stores");
-    let journals = files(&stores)
-        .into_iter()
-        .map(|name| stores.join(name).join("journal"));
-    let notes = journals.flat_map(|journal| {
-        files(&journal)
-            .into_iter()
-            .map(move |name| journal.join(name))
-            .collect::<Vec<_>>()
-    });
+    let journal = node.file("state/journal");
+    let notes = files(&journal).into_iter().map(|name| journal.join(name));
     let is_release = |path: &PathBuf| {
         path.extension()
             .is_some_and(|extension| extension == "json")

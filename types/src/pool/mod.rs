@@ -15,6 +15,9 @@ use crate::record::{Record, SchemaVersion};
 pub use block::{Block, BlockRecord, BlockSize};
 pub use subnet::{Route, Subnet, VlanId};
 
+/// So many that all of a pool can be asked for, or deleted, in one transaction.
+const MOST_SUBNETS: usize = 64;
+
 /// The pool at `pools/<pool>`: its subnets, and who may draw from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -116,6 +119,10 @@ impl PoolRecord {
     pub fn validate(&self) -> Result<(), InvalidPool> {
         if self.subnets.is_empty() {
             return Err(InvalidPool::new("subnet", "", "give at least one"));
+        }
+        if self.subnets.len() > MOST_SUBNETS {
+            let problem = "are too many subnets for one pool: use at most 64";
+            return Err(InvalidPool::new("subnet", self.subnets.len(), problem));
         }
         for (n, subnet) in self.subnets.iter().enumerate() {
             subnet.validate()?;

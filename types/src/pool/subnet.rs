@@ -177,16 +177,33 @@ impl Subnet {
         u64::try_from(handed_out.count().saturating_sub(excluded + single)).unwrap_or(u64::MAX)
     }
 
-    /// Every block that touches the range, lazily and in order.
-    pub fn blocks(&self, size: BlockSize) -> impl Iterator<Item = Block> + use<> {
+    /// Every block that touches the range and is not excluded as a whole, lazily and in order.
+    ///
+    /// An exclusion of any size is passed over in one step.
+    pub fn blocks(&self, size: BlockSize) -> impl Iterator<Item = Block> {
         let handed_out = self.range.unwrap_or_else(|| self.whole());
         let step = u128::from(u32::from(size));
-        let start = number(handed_out.first()) / step * step;
-        let last = number(handed_out.last());
-        let like = handed_out.first();
-        std::iter::successors(Some(start), move |n| n.checked_add(step))
-            .take_while(move |n| *n <= last)
-            .filter_map(move |n| address_like(like, n))
+        let (like, last) = (handed_out.first(), number(handed_out.last()));
+        let start = number(like) / step * step;
+        // The last address of the widest exclusion that has the whole block.
+        let covered = move |first: u128| {
+            let whole = |e: &&AddressRange| {
+                number(e.first()) <= first && first + (step - 1) <= number(e.last())
+            };
+            self.exclude
+                .iter()
+                .filter(whole)
+                .map(|e| number(e.last()))
+                .max()
+        };
+        let next = move |first: &u128| match covered(*first) {
+            Some(end) => end.checked_add(1).map(|after| after / step * step),
+            None => first.checked_add(step),
+        };
+        std::iter::successors(Some(start), next)
+            .take_while(move |first| *first <= last)
+            .filter(move |first| covered(*first).is_none())
+            .filter_map(move |first| address_like(like, first))
             .map(move |first| Block {
                 first,
                 size: u32::from(size),

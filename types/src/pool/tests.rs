@@ -162,6 +162,42 @@ fn case_53_a_vlan_is_1_to_4094() {
 }
 
 #[test]
+fn an_exclusion_of_any_size_is_passed_over_at_once() {
+    let subnet = with("2001:db8::/64", "", "", &["2001:db8::/65"]);
+    let first = subnet.blocks(BlockSize::default()).next().unwrap();
+    assert_eq!(first.first.to_string(), "2001:db8:0:0:8000::");
+    let subnet = with(
+        "10.20.1.0/24",
+        "",
+        "",
+        &["10.20.1.16-10.20.1.50", "10.20.1.4"],
+    );
+    let firsts: Vec<_> = subnet
+        .blocks(BlockSize::default())
+        .map(|b| b.first)
+        .collect();
+    assert_eq!(
+        firsts.len(),
+        14,
+        "two blocks are excluded as a whole: {firsts:?}"
+    );
+}
+
+#[test]
+fn a_pool_has_at_most_64_subnets() {
+    let subnets = |n: u8| (0..n).map(|i| subnet(&format!("10.{i}.0.0/24"))).collect();
+    assert_eq!(
+        PoolRecord::new(subnets(64), BlockSize::default()).validate(),
+        Ok(())
+    );
+    assert!(
+        PoolRecord::new(subnets(65), BlockSize::default())
+            .validate()
+            .is_err()
+    );
+}
+
+#[test]
 fn a_v6_subnet_of_any_size_costs_nothing() {
     let subnet = subnet("2001:db8::/64");
     assert_eq!(subnet.validate(), Ok(()));

@@ -56,9 +56,12 @@ pub(crate) async fn answers_that_stay_lost_are_told_and_a_release_frees_what_was
     );
     node.rig.set(Mood::Good);
     assert_eq!(site.holders().await.len(), 1, "it was made all the same");
-    let released = node
-        .ipam
-        .release_unfinished(&request.attachment, &request.incarnation, now());
+    let released = node.ipam.release_unfinished(
+        &request.attachment,
+        &request.incarnation,
+        berth_ipam::Scope::Attachment,
+        now(),
+    );
     assert!(matches!(
         released.await.expect("release"),
         Released::Freed { .. }

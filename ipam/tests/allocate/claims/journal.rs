@@ -226,3 +226,42 @@ pub(crate) async fn a_note_that_cannot_be_read_is_kept_and_passed_over(site: &Si
     assert_eq!(fs::read(&odd).expect("it is kept"), b"{\"v\":9}");
     node.give("b").await;
 }
+
+/// A note that was out of reach while its attachment began to live again.
+async fn late_note(site: &Site, known: impl Fn(&Known) -> Option<Known>) {
+    site.pool(&[subnet("10.20.1.0/24")], 16).await;
+    let node = site.node("n1");
+    let first = node.give("a").await;
+    node.rig.set(Mood::Away);
+    let memory = known(&self::known(&first));
+    node.ipam
+        .release_or_journal(&node.id("a"), memory.as_ref(), now())
+        .await
+        .expect("journal");
+    node.rig.set(Mood::Good);
+    let [note] = site.files("n1", "0.json").try_into().expect("one note");
+    let text = fs::read(&note).expect("the note");
+    fs::remove_file(&note).expect("take the note away");
+
+    let second = node.give("a").await;
+    assert_eq!(second.address, first.address, "passed on");
+    fs::write(&note, text).expect("bring the note back");
+    node.ipam.drain(8, now()).await.expect("drain");
+    assert_eq!(site.holders().await.len(), 1, "the later life was freed");
+    node.ipam
+        .release(&node.id("a"), None, now())
+        .await
+        .expect("release");
+    assert!(site.holders().await.is_empty());
+}
+
+pub(crate) async fn a_late_note_without_a_life_frees_no_later_one(site: &Site) {
+    late_note(site, |_| None).await;
+}
+
+pub(crate) async fn a_late_note_of_an_unfinished_life_frees_no_later_one(site: &Site) {
+    late_note(site, |known| {
+        Some(Known::unfinished(known.incarnation.clone()))
+    })
+    .await;
+}

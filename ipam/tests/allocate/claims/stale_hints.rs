@@ -28,10 +28,7 @@ pub(crate) async fn a_lost_or_garbled_hint_costs_nothing_but_a_look(site: &Site)
     site.pool(&[subnet("10.20.1.0/24")], 16).await;
     let node = site.node("n1");
     give_fresh(site, &node, "first", 3).await;
-    let [hint] = site
-        .files("n1", "hints/prod.hint")
-        .try_into()
-        .expect("one hint");
+    let [hint] = site.files("n1", "prod.hint").try_into().expect("one hint");
     let whole = fs::read(&hint).expect("the hint");
     for (n, garbage) in [
         None,
@@ -166,10 +163,7 @@ pub(crate) async fn a_hint_that_says_everything_is_free_makes_no_duplicate(site:
     site.pool(&[subnet("10.20.1.0/27")], 16).await;
     let node = site.node("n1");
     node.give("first").await;
-    let [hint] = site
-        .files("n1", "hints/prod.hint")
-        .try_into()
-        .expect("one hint");
+    let [hint] = site.files("n1", "prod.hint").try_into().expect("one hint");
     let early = fs::read(&hint).expect("the hint");
     for n in 0..28 {
         // Every call begins with the beliefs of the very first.

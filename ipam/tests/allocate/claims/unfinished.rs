@@ -29,7 +29,12 @@ async fn delete(node: &Node, request: &Request) -> Released {
         ..
     } = request;
     node.ipam
-        .release_unfinished(attachment, incarnation, now())
+        .release_unfinished(
+            attachment,
+            incarnation,
+            berth_ipam::Scope::Attachment,
+            now(),
+        )
         .await
         .expect("release")
 }
