@@ -69,17 +69,18 @@ fn answer(
     config: &[u8],
     version: &mut spec::Version,
 ) -> Result<String, CniError> {
-    if call.verb == Verb::Version {
-        return Ok(verbs::version(config));
-    }
-    let config = spec::Config::parse(config)?;
+    let serve: fn(&Invocation, &spec::Config) -> Result<String, CniError> = match call.verb {
+        Verb::Version => return Ok(verbs::version(config)),
+        Verb::Add => verbs::add,
+        Verb::Del => verbs::del,
+        Verb::Check => verbs::check,
+        Verb::Status => |_, config| verbs::status(config),
+    };
+    let config = match call.verb {
+        Verb::Del => spec::Config::parse_for_del(config)?,
+        _ => spec::Config::parse(config)?,
+    };
     *version = config.version;
     config.version.allows(call.verb)?;
-    match call.verb {
-        Verb::Add => verbs::add(call, &config),
-        Verb::Del => verbs::del(call, &config),
-        Verb::Check => verbs::check(call, &config),
-        Verb::Status => verbs::status(&config),
-        Verb::Version => Ok(String::new()),
-    }
+    serve(call, &config)
 }

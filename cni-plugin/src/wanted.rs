@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use berth_types::{AttachmentId, MacAddr, NodeName, PodRef, PoolName, parse_address};
+use serde_json::Value;
 
-use crate::spec::{CniError, Config, Invocation};
+use crate::spec::{CniError, Code, Config, Invocation};
 
 /// Everything an ADD wants, free of contradictions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,13 @@ const POOL: &str = "berth.dev/pool";
 const ADDRESSES: &str = "berth.dev/addresses";
 /// The annotation that names the hardware address.
 const MAC: &str = "berth.dev/mac";
+/// Annotations that a later release serves, or that ask for limits which nobody here would set.
+const LATER: [&str; 4] = [
+    "berth.dev/reservation",
+    "berth.dev/sticky",
+    "kubernetes.io/ingress-bandwidth",
+    "kubernetes.io/egress-bandwidth",
+];
 
 impl Wanted {
     /// Resolves what is wanted.
@@ -36,6 +44,8 @@ impl Wanted {
     /// # Errors
     /// Code 7, naming the place and the value.
     pub fn new(call: &Invocation, config: &Config) -> Result<Self, CniError> {
+        refuse_chained(config)?;
+        refuse_later(config)?;
         let annotation = |name| config.runtime.annotations.get(name).map(String::as_str);
         let pool = match annotation(POOL) {
             None => config.ipam.pool.clone(),
@@ -81,6 +91,46 @@ impl Wanted {
             pod: pod(call),
         })
     }
+}
+
+/// The specification wants another plugin's result passed on; this one's would be all there is.
+fn refuse_chained(config: &Config) -> Result<(), CniError> {
+    if config.prev_result.is_none() {
+        return Ok(());
+    }
+    let message = "prevResult: berth is the first plugin of a chain, and another went before it";
+    Err(CniError::new(Code::InvalidConfig, message)
+        .details("put berth first in the list \"plugins\" of the configuration"))
+}
+
+/// What a pod asks for in vain must not look as if it were granted. ADD alone refuses it: a DEL
+/// has to work whatever the pod's annotations have become.
+fn refuse_later(config: &Config) -> Result<(), CniError> {
+    let remedy = "remove it: this release does not serve it";
+    let limits = |value: &&Value| {
+        value
+            .as_object()
+            .is_none_or(|set| !set.values().all(is_none))
+    };
+    if let Some(bandwidth) = config.runtime.bandwidth.as_ref().filter(limits) {
+        return Err(CniError::field(
+            "runtimeConfig.bandwidth",
+            bandwidth,
+            remedy,
+        ));
+    }
+    let asked = |name: &&str| config.runtime.annotations.get_key_value(*name);
+    LATER
+        .iter()
+        .find_map(asked)
+        .map_or(Ok(()), |(name, value)| {
+            Err(CniError::field(name, format!("{value:?}"), remedy))
+        })
+}
+
+/// As the bandwidth plugin reads a limit: 0 is none.
+fn is_none(limit: &Value) -> bool {
+    limit.is_null() || limit.as_u64() == Some(0)
 }
 
 fn exact(place: &str, list: &[&str]) -> Result<IpAddr, CniError> {
@@ -145,4 +195,74 @@ pub fn node_name(config: &Config) -> Result<NodeName, CniError> {
             "the host's name cannot be used as the node's: set \"node\" in the configuration";
         CniError::field("node", format!("{host:?}"), remedy)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn wanted(change: impl Fn(&mut Value)) -> Result<Wanted, CniError> {
+        let mut config = json!({
+            "cniVersion": "1.1.0", "name": "pods", "master": "uplink0",
+            "ipam": {"pool": "prod", "store": {"embedded": "/var/lib/berth/ipam"}},
+            "runtimeConfig": {"io.kubernetes.cri.pod-annotations": {}},
+        });
+        change(&mut config);
+        let call = Invocation::parse(|name| {
+            let value = match name {
+                "CNI_COMMAND" => "ADD",
+                "CNI_CONTAINERID" => "c1",
+                "CNI_IFNAME" => "eth0",
+                "CNI_NETNS" => "/run/netns/c1",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        })?;
+        Wanted::new(&call, &Config::parse(config.to_string().as_bytes())?)
+    }
+
+    #[test]
+    fn an_annotation_of_a_later_release_is_refused_by_its_name() {
+        for name in LATER {
+            let error = wanted(|c| {
+                c["runtimeConfig"]["io.kubernetes.cri.pod-annotations"][name] = json!("7M");
+            });
+            let error = error.unwrap_err();
+            assert_eq!(error.code(), Code::InvalidConfig, "case: {name}");
+            let said = error.to_string();
+            assert!(said.contains(name) && said.contains("\"7M\""), "{said}");
+        }
+        let others = wanted(|c| {
+            c["runtimeConfig"]["io.kubernetes.cri.pod-annotations"]["example.org/x"] = json!("y");
+        });
+        assert!(others.is_ok(), "{others:?}");
+    }
+
+    #[test]
+    fn a_bandwidth_is_refused_unless_it_limits_nothing() {
+        let with = |value: Value| wanted(|c| c["runtimeConfig"]["bandwidth"] = value.clone());
+        for nothing in [Value::Null, json!({}), json!({"ingressRate": 0})] {
+            assert!(with(nothing.clone()).is_ok(), "case: {nothing}");
+        }
+        let error = with(json!({"ingressRate": 1000})).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidConfig);
+        assert!(
+            error.to_string().contains("runtimeConfig.bandwidth"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn another_plugins_result_is_refused_rather_than_lost() {
+        let with = |value: Value| wanted(|c| c["prevResult"] = value.clone());
+        assert!(with(Value::Null).is_ok());
+        let error = with(json!({"cniVersion": "1.1.0", "ips": []})).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidConfig);
+        assert!(
+            error.to_string().contains("first plugin of a chain"),
+            "{error}"
+        );
+    }
 }

@@ -89,7 +89,7 @@ impl CniError {
 
     /// A file that could not be read or written.
     pub fn io(what: impl fmt::Display, error: &io::Error) -> Self {
-        Self::new(Code::Io, format!("{what}: {error}"))
+        Self::new(Code::Io, format!("{what}: {error}")).details(Code::Io.remedy())
     }
 
     /// The same with another code, where the verb knows a better one.
@@ -105,16 +105,38 @@ impl CniError {
 
     /// The error object of the specification.
     pub fn to_json(&self, version: Version) -> String {
-        let mut object = json!({
+        let object = json!({
             "cniVersion": version.as_str(),
-            // A discriminant, not an arithmetic conversion.
             "code": u32::from(self.code),
             "msg": self.message,
+            "details": if self.details.is_empty() { self.code.remedy() } else { &self.details },
         });
-        if let (Some(object), false) = (object.as_object_mut(), self.details.is_empty()) {
-            object.insert("details".into(), json!(self.details));
-        }
         format!("{object:#}\n")
+    }
+}
+
+impl Code {
+    /// What to do about an error that says nothing better.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::IncompatibleVersion => "use another cniVersion; VERSION lists those spoken",
+            Self::UnsupportedField => "remove the field, or correct its spelling",
+            Self::UnknownContainer => "start the container again",
+            Self::InvalidEnvironment => "set the environment variable as the specification says",
+            Self::Io => "check the path's owner, mode and free space",
+            Self::Decode => "pass one JSON object, as in the CNI specification",
+            Self::InvalidConfig => "correct the value in the network configuration",
+            Self::InvalidNetns => "pass a container's network namespace as CNI_NETNS",
+            Self::TryAgain => "nothing: the runtime tries again",
+            Self::NotAvailable => "bring the master up, or the store back",
+            Self::PoolExhausted => "extend the pool, or release what is unused",
+            Self::AddressHeld => "ask for another address, or release it",
+            Self::AddressConflict => "find the other interface with `ip -d link`",
+            Self::NotInPool => "ask for an address of the pool; `cnictl pool show` lists them",
+            Self::PoolDraining => "use another pool",
+            Self::StoreClosed => "see the reason in the message",
+            Self::Internal => "read the message; if it does not help, report it with `ip -d link`",
+        }
     }
 }
 

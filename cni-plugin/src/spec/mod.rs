@@ -10,7 +10,7 @@ pub(crate) use config::POOL_NAME;
 pub use config::{Config, IpamConfig, Mode, RuntimeConfig};
 pub use error::{CniError, Code};
 pub use invocation::{CniArgs, Invocation, Verb};
-pub use result::{CniResult, Interface, Ip, RouteEntry};
+pub use result::{CniResult, Dns, Interface, Ip, RouteEntry};
 pub use version::{Version, written_version};
 
 #[cfg(test)]

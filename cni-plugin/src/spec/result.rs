@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Version;
+use super::config::null_is_empty;
 
 /// A result in the terms of 1.1.0.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +20,42 @@ pub struct CniResult {
     /// The routes that were set.
     pub routes: Vec<RouteEntry>,
     /// Passed through from the configuration.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub dns: Value,
+    #[serde(default, skip_serializing_if = "Dns::is_empty")]
+    pub dns: Dns,
+}
+
+/// Name servers for the container; this plugin only passes them on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dns {
+    /// Their addresses, the preferred first.
+    #[serde(
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub nameservers: Vec<String>,
+    /// The domain that short names are in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// Domains that short names are looked up in.
+    #[serde(
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub search: Vec<String>,
+    /// Options of the resolver.
+    #[serde(
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub options: Vec<String>,
+}
+
+impl Dns {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// An interface of the result.
@@ -85,8 +120,8 @@ impl CniResult {
             "ips": ips,
             "routes": self.routes,
         });
-        if let (Some(object), false) = (object.as_object_mut(), self.dns.is_null()) {
-            object.insert("dns".into(), self.dns.clone());
+        if let (Some(object), false) = (object.as_object_mut(), self.dns.is_empty()) {
+            object.insert("dns".into(), json!(self.dns));
         }
         format!("{object:#}\n")
     }

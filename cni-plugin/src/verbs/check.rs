@@ -1,13 +1,15 @@
 //! CHECK: is the interface still what ADD made, as far as it is ours?
 
+use std::fmt;
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 
-use berth_types::AttachmentId;
+use berth_types::{AttachmentId, LocalAddress};
 use ipnetwork::IpNetwork;
 use serde::Deserialize;
 
 use super::allocator::Allocator;
+use crate::files::RunFiles;
 use crate::host::{Netlink, NetlinkError, Netns};
 use crate::spec::{CniError, Code, Config, Invocation};
 use crate::wanted::attachment;
@@ -39,8 +41,9 @@ struct PreviousIp {
 
 /// Compares the interface and the store with the result of the ADD.
 ///
-/// Only what is ours is compared: the link, its addresses, the routes by their gateways. With the
-/// store away the local evidence decides, and a warning goes to stderr.
+/// Only what is ours is compared: the link, its addresses, the routes by their gateways. Where the
+/// result lists no address of the interface, the node's own record does. With the store away or
+/// unusable the local evidence decides, and a warning goes to stderr.
 ///
 /// # Errors
 /// Code 7 without `prevResult`, 102 when the address has another holder, 999 for what is missing.
@@ -57,7 +60,11 @@ pub fn check(call: &Invocation, config: &Config) -> Result<String, CniError> {
         CniError::new(Code::InvalidConfig, format!("prevResult: {error}"))
             .details("pass the result of the ADD, as the specification says")
     })?;
-    let ours = previous.of_interface(id.ifname.as_str());
+    let mut ours = previous.of_interface(id.ifname.as_str());
+    if ours.is_empty() {
+        // A result that says nothing of the interface does not make it right.
+        ours = recorded(config, &id);
+    }
     let path = call
         .netns()
         .ok_or_else(|| CniError::new(Code::InvalidEnvironment, "CHECK needs CNI_NETNS"))?;
@@ -67,16 +74,30 @@ pub fn check(call: &Invocation, config: &Config) -> Result<String, CniError> {
 }
 
 impl Previous {
-    fn of_interface(&self, ifname: &str) -> Vec<&PreviousIp> {
-        let named = |ip: &&PreviousIp| {
-            let interface = ip.interface.and_then(|index| self.interfaces.get(index));
+    fn of_interface(self, ifname: &str) -> Vec<PreviousIp> {
+        let Self { interfaces, ips } = self;
+        let named = |ip: &PreviousIp| {
+            let interface = ip.interface.and_then(|index| interfaces.get(index));
             interface.is_some_and(|i| i.name == ifname && !i.sandbox.is_empty())
         };
-        self.ips.iter().filter(named).collect()
+        ips.into_iter().filter(named).collect()
     }
 }
 
-fn check_interface(netns: &Netns, id: &AttachmentId, ours: &[&PreviousIp]) -> Result<(), CniError> {
+/// What this node wrote down of the attachment.
+fn recorded(config: &Config, id: &AttachmentId) -> Vec<PreviousIp> {
+    let records = RunFiles::new(&config.run_dir).records();
+    let own = records.into_iter().find(|record| record.attachment == *id);
+    let addresses = own.map(|record| record.addresses).unwrap_or_default();
+    let as_told = |address: LocalAddress| PreviousIp {
+        address: address.cidr,
+        gateway: address.gateway,
+        interface: None,
+    };
+    addresses.into_iter().map(as_told).collect()
+}
+
+fn check_interface(netns: &Netns, id: &AttachmentId, ours: &[PreviousIp]) -> Result<(), CniError> {
     let ifname = &id.ifname;
     let seen = netns.within(|| {
         let mut netlink = Netlink::open()?;
@@ -126,19 +147,25 @@ fn check_interface(netns: &Netns, id: &AttachmentId, ours: &[&PreviousIp]) -> Re
     Ok(())
 }
 
-fn check_store(config: &Config, id: &AttachmentId, ours: &[&PreviousIp]) -> Result<(), CniError> {
-    let allocator = Allocator::open(config)?;
+/// Compares with the store; what cannot be compared is a warning, for the interface stands.
+fn check_store(config: &Config, id: &AttachmentId, ours: &[PreviousIp]) -> Result<(), CniError> {
+    if ours.is_empty() {
+        return Ok(());
+    }
+    let allocator = match Allocator::open(config) {
+        Ok(allocator) => allocator,
+        Err(error) => {
+            warn_not_compared(&error);
+            return Ok(());
+        }
+    };
     for ip in ours {
         let address = ip.address.ip();
         let read = berth_ipam::listing::address(allocator.ipam.store(), address);
         let stored = match allocator.wait(read) {
             Ok(stored) => stored,
             Err(error) => {
-                // Nobody reads a warning that cannot be written.
-                drop(writeln!(
-                    io::stderr(),
-                    "berth: warning: not compared with the store: {error}"
-                ));
+                warn_not_compared(&error);
                 return Ok(());
             }
         };
@@ -160,4 +187,12 @@ fn check_store(config: &Config, id: &AttachmentId, ours: &[&PreviousIp]) -> Resu
         }
     }
     Ok(())
+}
+
+fn warn_not_compared(error: &impl fmt::Display) {
+    // Nobody reads a warning that cannot be written.
+    drop(writeln!(
+        io::stderr(),
+        "berth: warning: not compared with the store: {error}"
+    ));
 }

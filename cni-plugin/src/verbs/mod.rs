@@ -12,6 +12,7 @@ pub use check::check;
 pub use del::del;
 pub use status::status;
 
+use nix::errno::Errno;
 use serde_json::json;
 
 use crate::host::{NetlinkError, NetnsError};
@@ -51,6 +52,15 @@ impl From<NetnsError> for CniError {
 
 impl From<NetlinkError> for CniError {
     fn from(error: NetlinkError) -> Self {
-        Self::new(Code::Internal, error.to_string())
+        let remedy = match error.errno() {
+            Some(Errno::EPERM | Errno::EACCES) => "run the plugin as root",
+            Some(Errno::ENODEV) => "something else removed the link: the runtime tries again",
+            Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH) => {
+                "the gateway is not in the interface's subnet: see `cnictl pool show`"
+            }
+            Some(_) => "the kernel refused: see its reason, and `dmesg`",
+            None => "netlink does not work for this process: see its limits and its seccomp filter",
+        };
+        Self::new(Code::Internal, error.to_string()).details(remedy)
     }
 }

@@ -32,7 +32,7 @@ pub fn status(config: &Config) -> Result<String, CniError> {
         return Ok(String::new());
     }
     // Nobody else may call this node any more, so it has to find out by itself.
-    let allocator = Allocator::open(config)?;
+    let allocator = Allocator::open(config).map_err(|error| error.with_code(Code::NotAvailable))?;
     let reads = [Read::Get(keys::CLOSED.into())];
     let probe = async { tokio::time::timeout(PROBE, allocator.ipam.store().read(&reads)).await };
     if let Ok(Ok(_)) = allocator.wait(probe) {

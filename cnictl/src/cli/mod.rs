@@ -125,9 +125,6 @@ pub(crate) struct CreateArgs {
     /// Addresses per block, a power of two up to 256.
     #[arg(long, value_name = "ADDRESSES", default_value = "16", value_parser = values::block_size)]
     pub(crate) block_size: BlockSize,
-    /// How long a released address rests: 30s, 5m, 1h.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = values::whole_seconds)]
-    pub(crate) cooldown: u32,
 }
 
 #[derive(Debug, Args)]

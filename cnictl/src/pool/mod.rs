@@ -29,10 +29,8 @@ pub(crate) fn wanted(args: &CreateArgs) -> Result<PoolRecord, Failure> {
         name: _,
         subnets,
         block_size,
-        cooldown,
     } = args;
-    let mut record = PoolRecord::new(subnets::assemble(subnets)?, *block_size);
-    record.cooldown_s = *cooldown;
+    let record = PoolRecord::new(subnets::assemble(subnets)?, *block_size);
     record.validate().map_err(PoolError::Invalid)?;
     Ok(record)
 }

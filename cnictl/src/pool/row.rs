@@ -34,8 +34,6 @@ pub(crate) struct PoolRow {
     pub(crate) unreadable: Option<u64>,
     /// Addresses per block.
     pub(crate) block_size: Option<u64>,
-    /// How long a released address rests, in seconds.
-    pub(crate) cooldown_seconds: Option<u64>,
     /// Its subnets, in the order they are used.
     pub(crate) subnets: Vec<SubnetRow>,
     /// The blocks that nodes have claimed, in order.
@@ -119,7 +117,6 @@ pub(crate) fn row(seen: &Snapshot, pool: &Found<PoolRecord>) -> PoolRow {
         free: Some(record.size().saturating_sub(gone)),
         unreadable: Some(count(&|found| found.record.is_err())),
         block_size: Some(u32::from(record.block_size).into()),
-        cooldown_seconds: Some(record.cooldown_s.into()),
         subnets: record.subnets.iter().map(subnet_row).collect(),
         blocks: block_rows(seen, &pool.name, record, &addresses),
         ..known

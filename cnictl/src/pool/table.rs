@@ -100,7 +100,6 @@ impl Sheet for PoolRow {
             ("FREE (addresses)", cell(self.free)),
             ("UNREADABLE (records)", cell(self.unreadable)),
             ("BLOCK SIZE (addresses)", cell(self.block_size)),
-            ("COOLDOWN (s)", cell(self.cooldown_seconds)),
             ("REVISION", cell(self.revision)),
         ]);
         text.push_str(&sheet(&self.subnets));

@@ -6,7 +6,7 @@ use crate::support::{Site, finish, program};
 type Case = (&'static str, &'static str, &'static str);
 
 /// Of `pool create` alone.
-const OPTIONS: [Case; 10] = [
+const OPTIONS: [Case; 9] = [
     ("x/y --subnet 10.9.0.0/24", "x/y", "[a-z0-9-]"),
     ("Blue --subnet 10.9.0.0/24", "Blue", "[a-z0-9-]"),
     ("p --subnet 10.9.0.0/24 --vlan 0", "'0'", "1 to 4094"),
@@ -27,7 +27,6 @@ const OPTIONS: [Case; 10] = [
         "512",
         "power of two",
     ),
-    ("p --subnet 10.9.0.0/24 --cooldown 30", "'30'", "as in 30s"),
     ("p", "--subnet", "--help"),
 ];
 

@@ -13,7 +13,7 @@ fn busy() -> Site {
         "pool create prod --subnet 10.20.1.0/24 --subnet 10.20.2.0/25 --gateway 10.20.1.1 \
          --range 10.20.2.10-10.20.2.99 --exclude 10.20.1.128/25 --exclude 10.20.2.20 --vlan 120",
     );
-    site.done("pool create spare --subnet 10.30.0.0/30 --block-size 4 --cooldown 5m");
+    site.done("pool create spare --subnet 10.30.0.0/30 --block-size 4");
     let block = BlockRecord {
         v: SchemaVersion,
         node: "node-1".parse().unwrap(),
@@ -48,7 +48,6 @@ HELD (addresses)        2
 FREE (addresses)        213
 UNREADABLE (records)    0
 BLOCK SIZE (addresses)  16
-COOLDOWN (s)            30
 REVISION                1
 
 SUBNET        GATEWAY    RANGE                  EXCLUDED                 VLAN  SIZE (addresses)
@@ -67,7 +66,7 @@ fn a_pool_in_json_has_a_stable_shape() {
     let prod = json!({
         "pool": "prod", "state": "active", "revision": 1, "problem": null,
         "size": 215, "held": 2, "free": 213, "unreadable": 0,
-        "blockSize": 16, "cooldownSeconds": 30,
+        "blockSize": 16,
         "subnets": [
             { "cidr": "10.20.1.0/24", "gateway": "10.20.1.1", "range": null,
               "exclude": ["10.20.1.128-10.20.1.255"], "vlan": 120, "routes": [], "size": 126 },
@@ -81,7 +80,6 @@ fn a_pool_in_json_has_a_stable_shape() {
     let (code, list) = site.json("pool list");
     assert_eq!((code, &list[0]), (0, &prod));
     assert_eq!(list[1]["blockSize"], 4);
-    assert_eq!(list[1]["cooldownSeconds"], 300);
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod ground;
 mod kill;
 mod links;
 mod ownership;
+mod promises;
 mod records;
 mod schema;
 mod status;

@@ -40,9 +40,13 @@ fn results_and_errors_have_the_shape_of_their_version() {
     }
 }
 
+/// As the Go library does: it takes such a configuration for one of version 0.1.0.
 #[test]
-fn a_configuration_without_a_version_is_taken_for_the_newest() {
+fn a_configuration_without_a_version_is_refused() {
     let ground = Ground::new(Kind::Embedded, WIDE);
-    let container = ground.container("a").with("/cniVersion", json!(null));
-    assert_eq!(container.add().success()["cniVersion"], "1.1.0");
+    for version in [json!(null), json!("")] {
+        let container = ground.container("a").with("/cniVersion", version);
+        let error = container.refused(1, &["cniVersion"]);
+        assert!(error.details.contains("1.1.0"), "{error:?}");
+    }
 }

@@ -8,6 +8,7 @@ use std::thread;
 use berth_ipam::fault::checkpoint;
 use berth_ipam::{IpamError, Lease, Request};
 use berth_store::StoreError;
+use berth_types::MacAddr;
 use ipnetwork::IpNetwork;
 use jiff::Timestamp;
 use nix::errno::Errno;
@@ -176,7 +177,10 @@ impl Work<'_> {
             Step::Prepare { mac, announce } => {
                 let alias = detach::mark(&self.incarnation);
                 let prepared = netlink.prepare_link(index, &alias, *mac, *announce);
-                prepared.map_err(|error| self.explain(&error))?;
+                prepared.map_err(|error| match (error.errno(), self.mac, mac) {
+                    (Some(Errno::EADDRINUSE), None, Some(mac)) => self.mac_conflict(*mac),
+                    _ => self.explain(&error),
+                })?;
             }
             Step::Address(address) => netlink.add_address(index, *address)?,
             Step::Up => netlink
@@ -208,6 +212,15 @@ impl Work<'_> {
             Step::Route { .. } => "add.routed",
         });
         Ok(set)
+    }
+
+    /// The hardware address that follows from the IP address is another interface's already.
+    fn mac_conflict(&self, mac: MacAddr) -> CniError {
+        let parent = &self.parent.name;
+        let message = format!("hardware address {mac}: another interface on {parent} bears it");
+        CniError::new(Code::AddressConflict, message).details(format!(
+            "find it in the node's containers: ip -d link | grep -B1 {mac}"
+        ))
     }
 
     /// The kernel's refusal in the words of the configuration.

@@ -61,7 +61,9 @@ fn case_19_and_78_the_nodes_own_namespace_is_refused() {
     for path in [ground.node().netns().path(), Path::new("/proc/self/ns/net")] {
         for verb in ["ADD", "CHECK"] {
             let mut config = container.config.clone();
-            config["prevResult"] = json!({"cniVersion": "1.1.0", "interfaces": [], "ips": []});
+            if verb == "CHECK" {
+                config["prevResult"] = json!({"cniVersion": "1.1.0", "interfaces": [], "ips": []});
+            }
             let stdin = config.to_string().into_bytes();
             let call = Call {
                 netns: Some(path),

@@ -6,7 +6,7 @@ use std::path::Path;
 use e2e::plugin::Call;
 use serde_json::{Value, json};
 
-use crate::ground::{Ground, Kind, NARROW, WIDE, set};
+use crate::ground::{Ground, Kind, NARROW, WIDE, set, waiting};
 
 #[test]
 fn case_23_del_of_an_unknown_container_succeeds() {
@@ -169,8 +169,6 @@ fn case_30_an_error_of_del_never_says_not_found() {
         ("/cniVersion", json!("9.9.9")),
         ("/runDir", json!(file)),
         ("/stateDir", json!(file)),
-        ("/ipam/store", json!({"embedded": file})),
-        ("/ipam/store", json!({"embedded": "/proc/nowhere"})),
     ];
     for (pointer, value) in broken {
         let mut config = container.config.clone();
@@ -184,5 +182,24 @@ fn case_30_an_error_of_del_never_says_not_found() {
             .failure();
         let said = format!("{error:?}").to_lowercase();
         assert!(!said.contains("not found"), "{said}");
+    }
+}
+
+/// The interface goes all the same, and the release waits.
+#[test]
+fn del_with_a_store_that_cannot_be_opened_notes_the_release() {
+    let ground = Ground::new(Kind::Embedded, WIDE);
+    let file = ground.node().file("file");
+    fs::write(&file, "").expect("write a file");
+    for (n, store) in [json!(file), json!("/proc/nowhere")]
+        .into_iter()
+        .enumerate()
+    {
+        let container = ground.container(&format!("c{n}"));
+        container.add().success();
+        let container = container.with("/ipam/store", json!({ "embedded": store }));
+        container.del().success();
+        assert_eq!(container.netns.links(), [""; 0]);
+        assert_eq!(waiting(ground.node()).len(), n + 1, "releases that wait");
     }
 }

@@ -1,0 +1,138 @@
+use serde_json::json;
+
+use super::*;
+
+fn base() -> Value {
+    json!({
+        "cniVersion": "1.1.0", "name": "pods", "type": "berth", "master": "uplink0",
+        "ipam": {"pool": "prod", "store": {"embedded": "/var/lib/berth/ipam"}},
+    })
+}
+
+fn parse(change: impl Fn(&mut Value)) -> Result<Config, CniError> {
+    let mut value = base();
+    change(&mut value);
+    Config::parse(value.to_string().as_bytes())
+}
+
+#[test]
+fn the_smallest_configuration_is_accepted() {
+    let config = parse(|_| {}).unwrap();
+    assert_eq!(
+        (config.mode, config.mtu, config.announce),
+        (Mode::Bridge, None, true)
+    );
+    assert_eq!(config.run_dir, Path::new("/run/berth"));
+}
+
+#[test]
+fn case_07_what_is_no_object_is_code_6() {
+    for bad in ["", "{", "[]", "null", "nonsense", "{\"name\":\"x\""] {
+        let error = Config::parse(bad.as_bytes()).unwrap_err();
+        assert_eq!(error.code(), Code::Decode, "case: {bad:?}");
+    }
+}
+
+#[test]
+fn case_09_an_unknown_version_is_code_1_and_lists_the_known() {
+    let error = parse(|c| c["cniVersion"] = json!("9.9.9")).unwrap_err();
+    assert_eq!(error.code(), Code::IncompatibleVersion);
+    for known in ["\"9.9.9\"", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] {
+        assert!(error.to_string().contains(known), "{error}");
+    }
+}
+
+#[test]
+fn a_configuration_without_a_version_is_one_of_0_1_0_and_not_spoken() {
+    for version in [Value::Null, json!("")] {
+        let error = parse(|c| c["cniVersion"] = version.clone()).unwrap_err();
+        assert_eq!(error.code(), Code::IncompatibleVersion, "case: {version}");
+        assert!(error.to_string().contains("1.1.0"), "{error}");
+    }
+}
+
+#[test]
+fn name_servers_are_passed_on_and_nonsense_is_not() {
+    let dns =
+        json!({"nameservers": ["10.0.0.53"], "domain": "example.org", "search": null, "x": 1});
+    let parsed = parse(|c| c["dns"] = dns.clone()).unwrap().dns;
+    assert_eq!(parsed.nameservers, ["10.0.0.53"]);
+    assert_eq!(parsed.domain.as_deref(), Some("example.org"));
+    assert!(parse(|c| c["dns"] = Value::Null).unwrap().dns.is_empty());
+    let wrong = [
+        json!(5),
+        json!(["10.0.0.53"]),
+        json!({"nameservers": "10.0.0.53"}),
+        json!({"search": [1]}),
+        json!({"domain": []}),
+    ];
+    for dns in wrong {
+        let error = parse(|c| c["dns"] = dns.clone()).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidConfig, "case: {dns}");
+        assert!(error.to_string().starts_with("dns: "), "{error}");
+    }
+}
+
+#[test]
+fn no_check_on_the_wire_is_promised() {
+    assert!(parse(|c| c["conflictCheck"] = json!("off")).is_ok());
+    assert!(parse(|c| c["conflictCheck"] = Value::Null).is_ok());
+    assert!(parse(|c| c["vlan"] = json!(false)).is_ok());
+}
+
+#[test]
+fn case_12_an_unknown_field_is_accepted_outside_our_section_and_refused_within() {
+    assert!(parse(|c| c["nonsense"] = json!(1)).is_ok());
+    let error = parse(|c| c["ipam"]["pol"] = json!("x")).unwrap_err();
+    assert_eq!(error.code(), Code::UnsupportedField);
+    assert!(error.to_string().contains("ipam.pol") && error.to_string().contains("\"x\""));
+}
+
+#[test]
+fn case_13_what_others_add_is_no_error() {
+    let config = parse(|c| {
+        c["args"] = json!({"cni": {"labels": [1]}, "other": true});
+        c["runtimeConfig"] = json!({
+            "portMappings": [], "x": {}, "ips": null, "mac": null,
+            "io.kubernetes.cri.pod-annotations": null,
+        });
+        c["cni.dev/valid-attachments"] = json!([]);
+        c["cni.dev/attachments"] = json!([]);
+    });
+    assert!(config.is_ok(), "{config:?}");
+}
+
+#[test]
+fn wrong_values_are_code_7_and_name_field_and_value() {
+    let cases: [(&str, &str, Value); 19] = [
+        ("case 8: name missing", "/name", Value::Null),
+        ("case 8: name illegal", "/name", json!("a/b")),
+        ("case 50: master missing", "/master", Value::Null),
+        ("master too long", "/master", json!("sixteen-bytes-xx")),
+        ("master empty list", "/master", json!([])),
+        ("case 51: mtu negative", "/mtu", json!(-1)),
+        ("case 51: mtu tiny", "/mtu", json!(67)),
+        ("case 51: mtu huge", "/mtu", json!(70000)),
+        ("case 51: mtu text", "/mtu", json!("1500")),
+        ("mode", "/mode", json!("bogus")),
+        ("driver", "/driver", json!("ovs")),
+        ("vlan", "/vlan", json!(120)),
+        ("takeover", "/conflictCheck", json!("takeover")),
+        ("arp", "/conflictCheck", json!("arp")),
+        ("relative runDir", "/runDir", json!("run")),
+        ("ipam missing", "/ipam", Value::Null),
+        ("pool", "/ipam/pool", json!("A/B")),
+        ("store", "/ipam/store", json!({"redis": "x"})),
+        ("embedded", "/ipam/store", json!({"embedded": "relative"})),
+    ];
+    for (case, pointer, value) in cases {
+        let set = |c: &mut Value| {
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
+            c.pointer_mut(parent).unwrap()[key] = value.clone();
+        };
+        let error = parse(set).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidConfig, "case: {case}: {error}");
+        let field = pointer.trim_start_matches('/').replace('/', ".");
+        assert!(error.to_string().contains(&field), "case: {case}: {error}");
+    }
+}
