@@ -25,6 +25,9 @@ pub enum IpamError {
         /// Its state.
         state: PoolState,
     },
+    /// The pool is not for everybody, or keeps addresses for pods: a later release knows how.
+    #[error("pool {0} has namespaces, nodes or sticky set, which this release does not honour")]
+    NotHonoured(PoolName),
     /// Every usable address is held.
     #[error("pool {pool} has no free address: {held} of {size} are held")]
     Exhausted {
@@ -132,6 +135,7 @@ impl IpamError {
         match self {
             Self::Store(error) => error.hint(),
             Self::NoSuchPool(_) => "see `cnictl pool list`, or make it with `cnictl pool create`",
+            Self::NotHonoured(_) => "use another pool, or the release that set them",
             Self::PoolClosed { .. } => {
                 "use another pool, or let this one go on with `cnictl pool resume`"
             }

@@ -164,7 +164,9 @@ impl fmt::Display for CniError {
 impl From<IpamError> for CniError {
     fn from(error: IpamError) -> Self {
         let code = match &error {
-            IpamError::NoSuchPool(_) | IpamError::TooMany { .. } => Code::InvalidConfig,
+            IpamError::NoSuchPool(_) | IpamError::NotHonoured(_) | IpamError::TooMany { .. } => {
+                Code::InvalidConfig
+            }
             IpamError::PoolClosed { .. } => Code::PoolDraining,
             IpamError::Exhausted { .. } => Code::PoolExhausted,
             IpamError::Held { .. } | IpamError::Reserved { .. } => Code::AddressHeld,

@@ -127,7 +127,7 @@ impl<S: Store> Ipam<S> {
                 Choice::Look => return Ok(None),
             };
             // A pool that was seen draining may give again: the store is asked.
-            let active = |(_, pool): &(_, PoolRecord)| pool.state == PoolState::Active;
+            let active = |(_, pool): &(_, PoolRecord)| may_allocate(request, pool).is_ok();
             let Some(pool) = hint.pool.clone().filter(active) else {
                 return Ok(None);
             };
@@ -295,6 +295,9 @@ fn not_set_back(seen: Revision, now: Revision) -> Result<(), IpamError> {
 
 /// Whether the pool hands out addresses at all.
 fn may_allocate(request: &Request, pool: &PoolRecord) -> Result<(), IpamError> {
+    if pool.sticky || !pool.namespaces.is_empty() || !pool.nodes.is_empty() {
+        return Err(IpamError::NotHonoured(request.pool.clone()));
+    }
     match pool.state {
         PoolState::Active => Ok(()),
         state @ PoolState::Draining => Err(IpamError::PoolClosed {

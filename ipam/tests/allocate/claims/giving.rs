@@ -284,3 +284,33 @@ pub(crate) async fn an_allocation_is_one_request_and_so_is_a_release(site: &Site
         lease = next;
     }
 }
+
+pub(crate) async fn a_pool_with_what_is_not_honoured_gives_nothing(site: &Site) {
+    site.pool(&[subnet("10.20.1.0/24")], 16).await;
+    let node = site.node("n1");
+    node.give("a").await;
+    let plain = pools::get(&site.open(), &prod()).await.expect("the pool");
+    let restricted = [
+        PoolRecord {
+            namespaces: vec!["shop".into()],
+            ..plain.record.clone()
+        },
+        PoolRecord {
+            nodes: vec!["rack-1-*".into()],
+            ..plain.record.clone()
+        },
+        PoolRecord {
+            sticky: true,
+            ..plain.record.clone()
+        },
+    ];
+    for record in restricted {
+        site.write([Write::put(keys::pool(&prod()), record.encode())])
+            .await;
+        let error = node.allocate(&node.ask("b")).await.expect_err("restricted");
+        assert!(matches!(error, IpamError::NotHonoured(_)), "{error}");
+    }
+    site.write([Write::put(keys::pool(&prod()), plain.record.encode())])
+        .await;
+    node.give("b").await;
+}
