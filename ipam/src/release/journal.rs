@@ -175,18 +175,15 @@ impl<S: Store> Ipam<S> {
     ///
     /// While the answer is kept, nobody drains. `None` when no release waits.
     pub(crate) fn hold_back(&self, id: &AttachmentId) -> Result<Option<HeldBack>, IpamError> {
-        let notes = self.releases_of(id)?;
-        if notes.is_empty() {
+        if self.releases_of(id)?.is_empty() {
             return Ok(None);
         }
         let lock = self.lock("drain", FlockArg::LockExclusive)?;
-        // Whoever drained meanwhile has worked off some of them; their addresses may still be free.
-        let left = self.releases_of(id)?;
-        Ok(lock.map(|lock| HeldBack {
-            notes,
-            left,
-            _lock: lock,
-        }))
+        // Whoever drained meanwhile has worked off some of them.
+        let notes = self.releases_of(id)?;
+        Ok(lock
+            .filter(|_| !notes.is_empty())
+            .map(|lock| HeldBack { notes, _lock: lock }))
     }
 
     fn releases_of(&self, id: &AttachmentId) -> Result<Vec<Waiting>, IpamError> {
@@ -307,10 +304,7 @@ type Waiting = (PathBuf, Option<Known>);
 /// Releases that are not made as long as this is kept.
 #[derive(Debug)]
 pub(crate) struct HeldBack {
-    /// Those that were found first.
     notes: Vec<Waiting>,
-    /// Those that nobody has made meanwhile.
-    left: Vec<Waiting>,
     _lock: Flock<File>,
 }
 
@@ -329,14 +323,14 @@ impl HeldBack {
     }
 
     /// Forgets them: the attachment lives again, and its new life has what they would free.
-    ///
-    /// One that cannot be removed is harmless: it frees nothing of a later life.
-    pub(crate) fn forget(self) {
-        for (path, _) in &self.left {
-            if let Err(error) = fs::remove_file(path) {
-                tracing::warn!(path = %path.display(), %error, "a journalled release stays");
-            }
+    pub(crate) fn forget(self) -> Result<(), IpamError> {
+        for (path, _) in &self.notes {
+            fs::remove_file(path).map_err(|source| IpamError::Disk {
+                path: path.clone(),
+                source,
+            })?;
         }
+        Ok(())
     }
 }
 
