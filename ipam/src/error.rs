@@ -150,7 +150,7 @@ impl IpamError {
             Self::TooMany { .. } => "ask for fewer addresses",
             Self::Closed { .. } => "see the reason, and the runbook for a store that was restored",
             Self::SetBack { .. } => {
-                "restore nothing over a store in use; if it was made anew on purpose, and no container lives, remove <stateDir>/stores"
+                "restore nothing over a store in use; if it was made anew on purpose, and no container lives, remove <stateDir>/hints"
             }
             Self::Record(_) => {
                 "look at the record; upgrade this program if a newer release wrote it"

@@ -79,9 +79,7 @@ impl<S: Store> Ipam<S> {
 
     /// Notes what became of an address. A hint that cannot be written is only a worse hint.
     fn learn(&self, pool: &PoolName, change: impl FnOnce(&mut hint::Hint)) {
-        if let Err(error) = self.hint(pool).update(change) {
-            tracing::warn!(%error, "a hint could not be written");
-        }
+        self.hint(pool).update(change).anyhow();
     }
 
     fn hint(&self, pool: &PoolName) -> HintFile {

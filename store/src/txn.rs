@@ -160,8 +160,8 @@ pub enum Read {
     Get(Vec<u8>),
     /// Every key of a range, in order. However many there are, all are of one revision.
     ///
-    /// In a transaction's `otherwise` part the whole answer must fit one message (4 MiB in etcd's
-    /// client), so keep ranges short there.
+    /// In a transaction's `otherwise` part the whole answer must fit one message (256 MiB are taken
+    /// from etcd), so keep ranges short there.
     List(KeyRange),
 }
 

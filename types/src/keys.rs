@@ -2,10 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::{AttachmentId, NodeName, PoolName, address_from_key, address_key};
+use crate::{AttachmentId, PoolName, address_from_key, address_key};
 
-/// Every key of Berth's begins with this.
-pub const ROOT: &str = "/berth/v1/";
 /// Every pool's key begins with this.
 pub const POOLS: &str = "/berth/v1/pools/";
 /// Every block's key begins with this.
@@ -40,11 +38,6 @@ pub fn address(address: IpAddr) -> String {
 /// `attachments/<node>/<network>/<container>/<ifname>`
 pub fn attachment(id: &AttachmentId) -> String {
     format!("{ATTACHMENTS}{id}")
-}
-
-/// `attachments/<node>/`, what every attachment of the node begins with.
-pub fn attachments_of(node: &NodeName) -> String {
-    format!("{ATTACHMENTS}{node}/")
 }
 
 /// The address a key under `addresses/` stands for.

@@ -16,7 +16,6 @@ use tracing::debug;
 
 use crate::fault::checkpoint;
 use crate::hint::{Choice, Pick};
-use crate::release::HeldBack;
 use crate::{Ipam, IpamError, Lease, Request};
 use exact::TakeOver;
 use txn::{Ground, Owner};
@@ -92,13 +91,15 @@ impl<S: Store> Ipam<S> {
             self.learn(&request.pool, |hint| hint.untake(&request.incarnation));
         }
         let lease = result?;
-        held_back.map_or(Ok(()), HeldBack::forget)?;
+        if let Some(notes) = held_back {
+            notes.forget();
+        }
         Ok(lease)
     }
 
     async fn allocate_any(&self, mut asking: Asking<'_>) -> Result<Lease, IpamError> {
         for attempt in 0..ATTEMPTS {
-            let Some(ready) = self.choose(&asking)? else {
+            let Some(ready) = self.choose(&asking) else {
                 if let Some(lease) = self.look(&mut asking).await? {
                     return Ok(*lease);
                 }
@@ -112,11 +113,12 @@ impl<S: Store> Ipam<S> {
         Err(asking.contended())
     }
 
-    /// Chooses by the hint and marks the address as taken; `None` when the hint knows none.
-    fn choose(&self, asking: &Asking<'_>) -> Result<Option<Attempt>, IpamError> {
+    /// Chooses by the hint and marks the address as taken; `None` when the hint knows none, or
+    /// cannot be kept.
+    fn choose(&self, asking: &Asking<'_>) -> Option<Attempt> {
         let taken_at = self.monotonic_ms();
         let request = asking.request;
-        self.hint(&request.pool).update(|hint| {
+        let chosen = self.hint(&request.pool).update(|hint| {
             hint.untake(&request.incarnation);
             let (pick, claims) = match hint.choose(&request.pool, taken_at) {
                 Choice::Own(pick) => (pick, false),
@@ -124,21 +126,20 @@ impl<S: Store> Ipam<S> {
                     hint.assume(pick.block);
                     (pick, true)
                 }
-                Choice::Look => return Ok(None),
+                Choice::Look => return None,
             };
             // A pool that was seen draining may give again: the store is asked.
             let active = |(_, pool): &(_, PoolRecord)| may_allocate(request, pool).is_ok();
-            let Some(pool) = hint.pool.clone().filter(active) else {
-                return Ok(None);
-            };
+            let pool = hint.pool.clone().filter(active)?;
             hint.take(pick.address, &request.incarnation, taken_at);
             let ground = Ground {
                 pool,
                 witness: hint.witness().cloned(),
                 high: hint.high,
             };
-            Ok(Some(self.prepare(asking, &ground, pick, claims)))
-        })?
+            Some(self.prepare(asking, &ground, pick, claims))
+        });
+        chosen.if_kept().flatten()
     }
 
     fn prepare(&self, asking: &Asking<'_>, ground: &Ground, pick: Pick, claims: bool) -> Attempt {
@@ -202,7 +203,7 @@ impl<S: Store> Ipam<S> {
             return Err(IpamError::Closed { reason });
         }
         let gone = seen.pool.is_none();
-        self.hint(&request.pool).update(|hint| {
+        self.learn(&request.pool, |hint| {
             match seen.pool {
                 Some((revision, pool)) => hint.learn_pool(revision, pool),
                 None => hint.pool = None,
@@ -223,7 +224,7 @@ impl<S: Store> Ipam<S> {
                 }
                 Owner::Node(_) | Owner::Other => hint.forget_block(block.first),
             }
-        })?;
+        });
         if gone {
             return Err(IpamError::NoSuchPool(request.pool.clone()));
         }

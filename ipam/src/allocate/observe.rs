@@ -48,10 +48,11 @@ impl<S: Store> Ipam<S> {
                 hint.learn_block(block, mine, seen_at, slots);
             }
             hint.choose(&request.pool, self.monotonic_ms())
-        })?;
-        match choice {
-            Choice::Own(_) | Choice::Claim(_) => Ok(None),
-            Choice::Look => self.borrow(asking, (pool_revision, pool)).await,
+        });
+        match choice.if_kept() {
+            Some(Choice::Own(_) | Choice::Claim(_)) => Ok(None),
+            // What was learnt is lost where it cannot be kept, so the choice is made here.
+            Some(Choice::Look) | None => self.borrow(asking, (pool_revision, pool)).await,
         }
     }
 
@@ -63,7 +64,7 @@ impl<S: Store> Ipam<S> {
             Read::Get(keys::pool(&request.pool).into()),
             Read::Get(keys::CLOSED.into()),
         ];
-        let seen = self.hint(&request.pool).update(|hint| hint.high)?;
+        let seen = self.hint(&request.pool).update(|hint| hint.high).anyhow();
         let answer = self.store.read(&reads).await?;
         not_set_back(seen, answer.revision)?;
         if let Some(closed) = one(&answer, 1) {
@@ -208,9 +209,11 @@ impl<S: Store> Ipam<S> {
             record,
             block,
         };
-        let (witness, high) = self
+        let seen = self
             .hint(&request.pool)
-            .update(|hint| (hint.witness().cloned(), hint.high))?;
+            .update(|hint| (hint.witness().cloned(), hint.high));
+        // A witness that cannot be dropped any more would have every claim refused.
+        let (witness, high) = seen.if_kept().unwrap_or_default();
         let ground = txn::Ground {
             pool,
             witness,

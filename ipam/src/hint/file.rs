@@ -23,6 +23,34 @@ pub(crate) struct HintFile {
     path: PathBuf,
 }
 
+/// What a change of a hint gave.
+#[derive(Debug)]
+pub(crate) struct Updated<T> {
+    /// The change's own answer.
+    value: T,
+    kept: Result<(), IpamError>,
+}
+
+impl<T> Updated<T> {
+    /// The answer, when those who come later will see the change; else `None`.
+    ///
+    /// A hint that stays what it was would give the same wrong answer for ever.
+    pub(crate) fn if_kept(self) -> Option<T> {
+        self.kept
+            .inspect_err(|error| tracing::warn!(%error, "a hint cannot be kept"))
+            .ok()
+            .map(|()| self.value)
+    }
+
+    /// The answer, kept or not: a hint that is not is only a worse hint.
+    pub(crate) fn anyhow(self) -> T {
+        if let Err(error) = self.kept {
+            tracing::warn!(%error, "a hint cannot be kept");
+        }
+        self.value
+    }
+}
+
 /// The length of the checksum's line.
 const HEAD: usize = 17;
 
@@ -35,20 +63,31 @@ impl HintFile {
     }
 
     /// Changes the hint, alone, and writes it back.
-    pub(crate) fn update<T>(&self, change: impl FnOnce(&mut Hint) -> T) -> Result<T, IpamError> {
-        let failed = |source| IpamError::Disk {
+    ///
+    /// One that cannot be read is changed all the same, as an empty one.
+    pub(crate) fn update<T>(&self, change: impl FnOnce(&mut Hint) -> T) -> Updated<T> {
+        let (value, kept) = match self.read() {
+            Ok((mut file, mut hint, former)) => {
+                let value = change(&mut hint);
+                (value, write(&mut file, &hint, former))
+            }
+            Err(error) => (change(&mut Hint::default()), Err(error)),
+        };
+        let kept = kept.map_err(|source| IpamError::Disk {
             path: self.path.clone(),
             source,
-        };
-        let file = open_lock(&self.path).map_err(failed)?;
-        let mut file = Flock::lock(file, FlockArg::LockExclusive)
-            .map_err(|(_, errno)| failed(errno.into()))?;
+        });
+        Updated { value, kept }
+    }
+
+    /// The file, locked, with its hint and its length.
+    fn read(&self) -> io::Result<(Flock<File>, Hint, usize)> {
+        let file = open_lock(&self.path)?;
+        let mut file = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno)?;
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(failed)?;
-        let mut hint = parse(&bytes).unwrap_or_default();
-        let result = change(&mut hint);
-        write(&mut file, &hint, bytes.len()).map_err(failed)?;
-        Ok(result)
+        file.read_to_end(&mut bytes)?;
+        let hint = parse(&bytes).unwrap_or_default();
+        Ok((file, hint, bytes.len()))
     }
 }
 

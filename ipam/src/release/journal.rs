@@ -2,49 +2,46 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use berth_store::{Compare, Outcome, Read, Revision, Store, Txn, Write};
-use berth_types::{
-    AttachmentId, AttachmentRecord, Incarnation, Phase, PoolName, Record, SchemaVersion, keys,
-};
+use berth_store::{Revision, Store};
+use berth_types::{AttachmentId, Incarnation, Record, SchemaVersion};
 use jiff::Timestamp;
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{AT_FDCWD, Flock, FlockArg};
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
 use serde::{Deserialize, Serialize};
 
-use super::{Known, Scope};
+use super::{Known, Lives, Scope};
 use crate::fault::checkpoint;
 use crate::hint::{highest_seen, open_lock};
-use crate::record::parse;
 use crate::{Ipam, IpamError};
 
+/// How the names of notes of the second kind end.
+const SWEEP: &str = "sweep.json";
 /// How many notes a node keeps before it refuses to take more.
 const MOST: usize = 4096;
-/// How long a transaction whose sender died may still be under way, in seconds of uptime.
-///
-/// Far above the deadline that goes with every request to the store.
-const LATE_FOR_S: u64 = 300;
 
 /// A note of something to be done when the store answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Note {
-    v: SchemaVersion,
+pub(super) struct Note {
+    pub(super) v: SchemaVersion,
     /// The store it is for: any of these names.
-    store: Vec<String>,
-    attachment: AttachmentId,
-    task: Task,
+    pub(super) store: Vec<String>,
+    pub(super) attachment: AttachmentId,
+    pub(super) task: Task,
 }
 
 impl Record for Note {}
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
-enum Task {
+pub(super) enum Task {
     /// Release this life of the attachment. Where the node no longer knew which, what the store had
-    /// of it up to revision `seen`, the newest that the node knew of.
+    /// of it up to revision `seen`, the newest that the node knew of. With its hints lost as well
+    /// that is 0: then nothing is freed, for it might be alive; an operator releases it.
     Release {
         known: Option<Known>,
         seen: Revision,
@@ -82,22 +79,12 @@ impl<S: Store> Ipam<S> {
         self.note(id, Task::Release { known, seen }, now)
     }
 
-    /// Notes that the record in a late transaction's way is to be removed when it is due.
-    pub(super) fn journal_sweep(
+    pub(super) fn note(
         &self,
         id: &AttachmentId,
-        incarnation: &Incarnation,
+        task: Task,
         now: Timestamp,
     ) -> Result<(), IpamError> {
-        let task = Task::Sweep {
-            incarnation: incarnation.clone(),
-            boot_id: self.boot_id.clone(),
-            due_ms: self.monotonic_ms() + LATE_FOR_S * 1000,
-        };
-        self.note(id, task, now)
-    }
-
-    fn note(&self, id: &AttachmentId, task: Task, now: Timestamp) -> Result<(), IpamError> {
         let _lock = self.lock("lock", FlockArg::LockExclusive)?;
         let notes = self.notes()?;
         if notes.len() >= MOST {
@@ -106,7 +93,11 @@ impl<S: Store> Ipam<S> {
         // Names sort in the order of writing, also when the clock is set back.
         let last = notes.last().and_then(|path| sequence(path)).unwrap_or(0);
         let wall = u128::try_from(now.as_nanosecond()).unwrap_or(0);
-        let name = format!("{:030}.json", wall.max(last + 1));
+        let kind = match task {
+            Task::Release { .. } => "json",
+            Task::Sweep { .. } => SWEEP,
+        };
+        let name = format!("{:030}.{kind}", wall.max(last + 1));
         let note = Note {
             v: SchemaVersion,
             store: self.names.clone(),
@@ -126,7 +117,8 @@ impl<S: Store> Ipam<S> {
     /// Works off up to `most` notes, oldest first; stops where the store is away.
     ///
     /// Safe to repeat: every release guards on what it was written for. A note that cannot be
-    /// read is kept and passed over.
+    /// read is kept and passed over. One whose release meets a record that must not be touched
+    /// counts as one of `most`, and its turn comes again after all others'.
     ///
     /// # Errors
     /// [`IpamError`] of the first note that could not be worked off; it and the later ones stay.
@@ -141,14 +133,15 @@ impl<S: Store> Ipam<S> {
         let Some(_lock) = self.lock("drain", how)? else {
             return Ok(drained);
         };
-        for path in self.notes()? {
-            if drained.done >= most {
+        let mut refused = 0;
+        for path in self.in_turn()? {
+            if drained.done + refused >= most {
                 break;
             }
             let Some(note) = read_note(&path)? else {
                 continue;
             };
-            if !note.store.iter().any(|name| self.names.contains(name)) {
+            if !self.is_named(&note.store) {
                 drained.waiting += 1;
                 continue;
             }
@@ -156,6 +149,8 @@ impl<S: Store> Ipam<S> {
                 // What stands in the way of this one stands in no other's.
                 Err(IpamError::Record(error)) => {
                     tracing::warn!(%error, "a journalled release cannot be made");
+                    put_back(&path);
+                    refused += 1;
                     false
                 }
                 other => other?,
@@ -169,38 +164,6 @@ impl<S: Store> Ipam<S> {
             }
         }
         Ok(drained)
-    }
-
-    /// Holds back the releases that wait for `id`, which is about to live again.
-    ///
-    /// While the answer is kept, nobody drains. `None` when no release waits.
-    pub(crate) fn hold_back(&self, id: &AttachmentId) -> Result<Option<HeldBack>, IpamError> {
-        if self.releases_of(id)?.is_empty() {
-            return Ok(None);
-        }
-        let lock = self.lock("drain", FlockArg::LockExclusive)?;
-        // Whoever drained meanwhile has worked off some of them.
-        let notes = self.releases_of(id)?;
-        Ok(lock
-            .filter(|_| !notes.is_empty())
-            .map(|lock| HeldBack { notes, _lock: lock }))
-    }
-
-    fn releases_of(&self, id: &AttachmentId) -> Result<Vec<Waiting>, IpamError> {
-        let mut found = Vec::new();
-        for path in self.notes()? {
-            if let Some(Note {
-                v: _,
-                store: _,
-                attachment,
-                task: Task::Release { known, .. },
-            }) = read_note(&path)?
-                && attachment == *id
-            {
-                found.push((path, known));
-            }
-        }
-        Ok(found)
     }
 
     /// Does what a note says; `false` when it is not due.
@@ -219,51 +182,39 @@ impl<S: Store> Ipam<S> {
             } => {
                 self.release_only(id, known, now).await?;
             }
+            // What is newer is a life that this note does not know of.
             Task::Release { known: None, seen } => {
-                let standing = self.standing(id).await?.attachment;
-                // What is newer is a life that this note does not know of.
-                if standing.is_some_and(|(revision, _)| revision <= *seen) {
-                    self.release(id, None, now).await?;
-                }
+                self.release_where(id, None, Lives::UpTo(*seen), now)
+                    .await?;
             }
             Task::Sweep {
-                incarnation,
+                incarnation: _,
                 boot_id,
                 due_ms,
             } => {
-                if *boot_id == self.boot_id && self.monotonic_ms() < *due_ms {
+                if !self.is_due(boot_id, *due_ms) {
                     return Ok(false);
                 }
-                self.sweep(id, incarnation).await?;
+                self.sweep(id).await?;
             }
         }
         Ok(true)
     }
 
-    /// Removes the record that stands in the way of `incarnation`'s transaction.
-    async fn sweep(&self, id: &AttachmentId, incarnation: &Incarnation) -> Result<(), IpamError> {
-        let key = keys::attachment(id);
-        let answer = self.store.read(&[Read::Get(key.as_str().into())]).await?;
-        let found: Option<(Revision, AttachmentRecord)> = parse(&answer, 0)?;
-        let Some((revision, record)) = found else {
-            return Ok(());
-        };
-        if record.phase != Phase::Deleted || record.incarnation != *incarnation {
-            return Ok(());
-        }
-        let txn = Txn {
-            compares: vec![Compare::at(key.as_str(), revision)],
-            writes: vec![Write::delete(key)],
-            otherwise: Vec::new(),
-        };
-        match self.store.commit(&txn).await? {
-            // Refused: a new life has replaced it.
-            Outcome::Committed(_) | Outcome::Refused(_) => Ok(()),
-        }
+    /// Whether these are names of this store.
+    pub(super) fn is_named(&self, store: &[String]) -> bool {
+        store.iter().any(|name| self.names.contains(name))
+    }
+
+    /// The notes, oldest first, those that were put back last.
+    fn in_turn(&self) -> Result<Vec<PathBuf>, IpamError> {
+        let mut notes = self.notes()?;
+        notes.sort_by_cached_key(|path| path.metadata().and_then(|m| m.modified()).ok());
+        Ok(notes)
     }
 
     /// The notes, oldest first.
-    fn notes(&self) -> Result<Vec<PathBuf>, IpamError> {
+    pub(super) fn notes(&self) -> Result<Vec<PathBuf>, IpamError> {
         let folder = self.journal_folder();
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
@@ -287,7 +238,7 @@ impl<S: Store> Ipam<S> {
     }
 
     /// `None` when somebody else has the lock and `how` does not wait.
-    fn lock(&self, name: &str, how: FlockArg) -> Result<Option<Flock<File>>, IpamError> {
+    pub(super) fn lock(&self, name: &str, how: FlockArg) -> Result<Option<Flock<File>>, IpamError> {
         let path = self.journal_folder().join(name);
         let locked = open_lock(&path).and_then(|file| match Flock::lock(file, how) {
             Ok(lock) => Ok(Some(lock)),
@@ -298,49 +249,29 @@ impl<S: Store> Ipam<S> {
     }
 }
 
-/// A release that waits, and what it is to free.
-type Waiting = (PathBuf, Option<Known>);
-
-/// Releases that are not made as long as this is kept.
-#[derive(Debug)]
-pub(crate) struct HeldBack {
-    notes: Vec<Waiting>,
-    _lock: Flock<File>,
-}
-
-impl HeldBack {
-    /// The address of that pool that the newest of them is to free.
-    pub(crate) fn address_of(&self, pool: &PoolName) -> Option<IpAddr> {
-        let known = self
-            .notes
-            .iter()
-            .rev()
-            .filter_map(|(_, known)| known.as_ref());
-        let mut addresses = known.flat_map(|known| &known.addresses);
-        addresses
-            .find(|(_, record)| record.pool == *pool)
-            .map(|(address, _)| *address)
-    }
-
-    /// Forgets them: the attachment lives again, and its new life has what they would free.
-    pub(crate) fn forget(self) -> Result<(), IpamError> {
-        for (path, _) in &self.notes {
-            fs::remove_file(path).map_err(|source| IpamError::Disk {
-                path: path.clone(),
-                source,
-            })?;
-        }
-        Ok(())
-    }
-}
-
 /// The number a note's file name begins with.
 fn sequence(path: &Path) -> Option<u128> {
-    path.file_stem()?.to_str()?.parse().ok()
+    let (number, _) = path.file_name()?.to_str()?.split_once('.')?;
+    number.parse().ok()
+}
+
+/// Whether it is a note to remove what is in a late transaction's way; told without reading it.
+pub(super) fn is_sweep(path: &Path) -> bool {
+    path.to_str()
+        .is_some_and(|path| path.ends_with(&format!(".{SWEEP}")))
+}
+
+/// Lets all other notes have their turn first. The name stays, for those who look for the note.
+fn put_back(path: &Path) {
+    let (read, now) = (TimeSpec::UTIME_OMIT, TimeSpec::UTIME_NOW);
+    let touched = utimensat(AT_FDCWD, path, &read, &now, UtimensatFlags::FollowSymlink);
+    if let Err(error) = touched {
+        tracing::warn!(path = %path.display(), %error, "a note keeps its turn");
+    }
 }
 
 /// `None` when the note is gone or cannot be read; it then stays for an operator to look at.
-fn read_note(path: &Path) -> Result<Option<Note>, IpamError> {
+pub(super) fn read_note(path: &Path) -> Result<Option<Note>, IpamError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Note::decode(path.display(), &bytes)
             .inspect_err(|error| tracing::warn!(%error, "a journalled release cannot be read"))

@@ -1,6 +1,8 @@
 //! Giving an address back: one guarded transaction, or a note for later.
 
+mod held_back;
 mod journal;
+mod late;
 #[cfg(test)]
 mod tests;
 mod unfinished;
@@ -20,7 +22,6 @@ use crate::record::parse;
 use crate::{Ipam, IpamError};
 
 pub use journal::Drained;
-pub(crate) use journal::HeldBack;
 pub use unfinished::Scope;
 
 /// How often a release is tried against a store that changes under it.
@@ -85,6 +86,17 @@ impl Released {
     }
 }
 
+/// Which lives of an attachment a release may end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lives<'a> {
+    /// Whichever there is.
+    Any,
+    /// That one.
+    One(&'a Incarnation),
+    /// Those whose record the store had at that revision already.
+    UpTo(Revision),
+}
+
 /// What the store holds of an attachment, with revisions.
 #[derive(Debug)]
 struct Standing {
@@ -106,7 +118,7 @@ impl<S: Store> Ipam<S> {
         memory: Option<&Known>,
         now: Timestamp,
     ) -> Result<Released, IpamError> {
-        self.release_where(id, memory, None, now).await
+        self.release_where(id, memory, Lives::Any, now).await
     }
 
     /// As [`Ipam::release`], but only the life that `memory` names: a later one is not touched.
@@ -119,27 +131,31 @@ impl<S: Store> Ipam<S> {
         memory: &Known,
         now: Timestamp,
     ) -> Result<Released, IpamError> {
-        self.release_where(id, Some(memory), Some(&memory.incarnation), now)
-            .await
+        let lives = Lives::One(&memory.incarnation);
+        self.release_where(id, Some(memory), lives, now).await
     }
 
     async fn release_where(
         &self,
         id: &AttachmentId,
         memory: Option<&Known>,
-        only: Option<&Incarnation>,
+        lives: Lives<'_>,
         now: Timestamp,
     ) -> Result<Released, IpamError> {
         self.expect_no_more(id, memory);
+        let late = self.expects_late(id)?;
         let mut standing = memory.and_then(|memory| self.standing_by_memory(id, memory));
         for _ in 0..ATTEMPTS {
             let seen = match standing.take() {
                 Some(seen) => seen,
                 None => self.standing(id).await?,
             };
-            let Some(plan) = plan(id, only, &seen, now) else {
+            let Some(mut plan) = plan(id, lives, &seen, now) else {
                 return Ok(Released::Nothing);
             };
+            if late {
+                plan.leave(id, &self.tombstone(&plan.incarnation));
+            }
             checkpoint("ipam.release.before");
             let outcome = self.store.commit(&plan.txn).await?;
             checkpoint("ipam.release.after");
@@ -286,15 +302,25 @@ struct Plan {
     incarnation: Incarnation,
 }
 
+impl Plan {
+    /// Leaves `record` where the attachment's was, so that no late transaction finds it absent.
+    fn leave(&mut self, id: &AttachmentId, record: &AttachmentRecord) {
+        let key = keys::attachment(id);
+        let removal = Write::delete(key.as_str());
+        self.txn.writes.retain(|write| *write != removal);
+        self.txn.writes.push(Write::put(key, record.encode()));
+    }
+}
+
 /// Decides what a release must change; `None` when nothing is left to be done. Pure.
-fn plan(
-    id: &AttachmentId,
-    only: Option<&Incarnation>,
-    seen: &Standing,
-    now: Timestamp,
-) -> Option<Plan> {
+fn plan(id: &AttachmentId, lives: Lives<'_>, seen: &Standing, now: Timestamp) -> Option<Plan> {
     let (attached_at, attached) = seen.attachment.as_ref()?;
-    if only.is_some_and(|only| *only != attached.incarnation) {
+    let may = match lives {
+        Lives::Any => true,
+        Lives::One(incarnation) => *incarnation == attached.incarnation,
+        Lives::UpTo(revision) => *attached_at <= revision,
+    };
+    if !may {
         return None;
     }
     if attached.phase == Phase::Deleted {

@@ -50,7 +50,8 @@ fn live() -> Standing {
 }
 
 fn decide(only: Option<&Incarnation>, seen: &Standing) -> Option<Plan> {
-    plan(&id(), only, seen, Timestamp::UNIX_EPOCH)
+    let lives = only.map_or(Lives::Any, Lives::One);
+    plan(&id(), lives, seen, Timestamp::UNIX_EPOCH)
 }
 
 #[test]
@@ -119,4 +120,31 @@ fn an_attachment_whose_addresses_are_gone_is_removed_alone() {
     let plan = decide(None, &seen).expect("something to do");
     assert_eq!(plan.txn.writes, [Write::delete(keys::attachment(&id()))]);
     assert!(plan.released.is_empty());
+}
+
+#[test]
+fn what_the_node_has_not_seen_yet_is_a_later_life() {
+    let none = Revision::ABSENT;
+    for (seen, frees) in [
+        (none, false),
+        (Revision(ATTACHED_AT.0 - 1), false),
+        (ATTACHED_AT, true),
+        (Revision(ATTACHED_AT.0 + 1), true),
+    ] {
+        let plan = plan(&id(), Lives::UpTo(seen), &live(), Timestamp::UNIX_EPOCH);
+        assert_eq!(plan.is_some(), frees, "case: {seen:?}");
+    }
+}
+
+#[test]
+fn a_record_that_is_left_replaces_the_removal() {
+    let mut plan = decide(None, &live()).expect("something to do");
+    let (_, tombstone) = attached(&[], Phase::Deleted);
+    plan.leave(&id(), &tombstone);
+    let freed = held(&id()).released(Timestamp::UNIX_EPOCH);
+    let writes = [
+        Write::put(keys::address(address(2)), freed.encode()),
+        Write::put(keys::attachment(&id()), tombstone.encode()),
+    ];
+    assert_eq!(plan.txn.writes, writes);
 }

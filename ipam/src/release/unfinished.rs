@@ -6,7 +6,7 @@ use berth_types::{
 };
 use jiff::Timestamp;
 
-use super::{ATTEMPTS, Released, changing};
+use super::{ATTEMPTS, Lives, Released, changing};
 use crate::fault::checkpoint;
 use crate::record::parse;
 use crate::{Ipam, IpamError};
@@ -45,26 +45,26 @@ impl<S: Store> Ipam<S> {
         scope: Scope,
         now: Timestamp,
     ) -> Result<Released, IpamError> {
-        let only = match scope {
-            Scope::Attachment => None,
-            Scope::Incarnation => Some(incarnation),
+        let lives = match scope {
+            Scope::Attachment => Lives::Any,
+            Scope::Incarnation => Lives::One(incarnation),
         };
-        let mut released = self.release_where(id, None, only, now).await?;
+        let mut released = self.release_where(id, None, lives, now).await?;
         if released.is_of(incarnation) || !self.store.outlives_sender() {
             return Ok(released);
         }
-        self.journal_sweep(id, incarnation, now)?;
+        self.expect_late(id, incarnation, now)?;
         checkpoint("ipam.tombstone.before");
         for _ in 0..ATTEMPTS {
             match self.bar(id, incarnation).await? {
                 Barred::Done => return Ok(released),
                 // A later life that stands is in the way by itself.
-                Barred::Arrived if only.is_some() && released == Released::Nothing => {
-                    released = self.release_where(id, None, only, now).await?;
+                Barred::Arrived if scope == Scope::Incarnation && released == Released::Nothing => {
+                    released = self.release_where(id, None, lives, now).await?;
                     return Ok(released);
                 }
                 Barred::Arrived => {
-                    released = self.release_where(id, None, only, now).await?;
+                    released = self.release_where(id, None, lives, now).await?;
                     if released.is_of(incarnation) {
                         return Ok(released);
                     }

@@ -68,9 +68,12 @@ on_both_stores! {
         an_address_the_operator_released_is_given_once,
         a_block_another_node_claimed_is_left_to_it,
         a_pool_made_anew_with_other_blocks_gives_addresses,
-        a_hint_that_says_everything_is_free_makes_no_duplicate;
+        a_hint_that_says_everything_is_free_makes_no_duplicate,
+        hints_that_cannot_be_kept_cost_requests_and_nothing_else;
     answers:
         a_lost_answer_is_asked_for_again,
+        after_a_lost_answer_every_error_is_an_unknown_outcome,
+        a_lost_answer_takes_no_address_from_a_container_that_is_started_again,
         answers_that_stay_lost_are_told_and_a_release_frees_what_was_taken;
     journal:
         releases_wait_for_the_store_and_are_made_in_order,
@@ -80,14 +83,17 @@ on_both_stores! {
         a_release_that_waits_is_not_made_when_its_attachment_lives_again,
         a_release_that_waits_is_not_made_while_somebody_drains,
         a_release_that_cannot_be_made_does_not_hold_up_the_others,
-        a_note_that_cannot_be_read_is_kept_and_passed_over;
+        a_note_that_cannot_be_read_is_kept_and_passed_over,
+        releases_that_are_refused_do_not_use_up_every_turn,
+        a_release_waits_for_its_own_store_under_any_of_its_names;
     unfinished:
         what_a_killed_add_took_is_freed,
         a_transaction_that_comes_after_its_release_takes_nothing,
         nor_does_that_of_a_second_life,
         the_record_in_its_way_is_removed_when_it_is_due,
         an_attachment_lives_again_over_that_record,
-        and_also_when_it_is_removed_meanwhile;
+        and_also_when_it_is_removed_meanwhile,
+        a_claim_that_the_next_add_forgot_takes_nothing;
     foreign_records:
         addresses_that_cannot_be_read_are_left_alone,
         an_attachment_that_cannot_be_read_is_left_alone,

@@ -5,7 +5,7 @@ use berth_types::{AttachmentId, LocalAttachment};
 use jiff::Timestamp;
 
 use super::Work;
-use crate::files::Locked;
+use crate::files::{Intent, Locked};
 use crate::host::{Netlink, NetlinkError};
 use crate::spec::{CniError, CniResult, Code};
 use crate::verbs::allocator::Allocator;
@@ -29,10 +29,7 @@ pub(super) fn end_earlier_life(locked: &mut Locked, work: &Work<'_>) -> Result<E
         if let Some(record) = locked.record()? {
             detach::remove_complete(&record, netns)?;
         }
-        work.pass_on(
-            &intent.attachment,
-            &Known::unfinished(intent.incarnation.clone()),
-        )?;
+        work.succeed(&intent)?;
         locked.remove_record()?;
         return Ok(Earlier::Unfinished);
     }
@@ -61,6 +58,18 @@ pub(super) fn end_earlier_life(locked: &mut Locked, work: &Work<'_>) -> Result<E
 }
 
 impl Work<'_> {
+    /// Takes over from an ADD that was killed, whose claim may still be on its way to the store.
+    fn succeed(&self, killed: &Intent) -> Result<(), CniError> {
+        if killed.attachment != self.id {
+            let known = Known::unfinished(killed.incarnation.clone());
+            return self.pass_on(&killed.attachment, &known);
+        }
+        // This life's intent is about to replace the only trace of it.
+        let ipam = Allocator::open(self.config)?.ipam;
+        ipam.expect_late(&self.id, &killed.incarnation, Timestamp::now())
+            .map_err(CniError::from)
+    }
+
     /// Leaves what an earlier life holds to this one's claim, unless the network or the node was
     /// renamed since: then nobody would look for it under its old name again.
     fn pass_on(&self, earlier: &AttachmentId, known: &Known) -> Result<(), CniError> {

@@ -68,3 +68,31 @@ pub(crate) async fn answers_that_stay_lost_are_told_and_a_release_frees_what_was
     ));
     assert!(site.holders().await.is_empty());
 }
+
+pub(crate) async fn after_a_lost_answer_every_error_is_an_unknown_outcome(site: &Site) {
+    site.pool(&[subnet("10.20.1.0/24")], 16).await;
+    let node = site.node("n1");
+    node.rig.set(Mood::Souring);
+    let error = node.allocate(&node.ask("a")).await.expect_err("no answer");
+    assert!(
+        matches!(error, IpamError::Store(StoreError::OutcomeUnknown { .. })),
+        "{error}"
+    );
+    assert_eq!(site.holders().await.len(), 1, "it was made all the same");
+}
+
+pub(crate) async fn a_lost_answer_takes_no_address_from_a_container_that_is_started_again(
+    site: &Site,
+) {
+    site.pool(&[subnet("10.20.1.0/24")], 16).await;
+    let node = site.node("n1");
+    let before = node.give("a").await;
+    // The first commit finds the earlier life, the second passes its address on.
+    node.rig.set_after(1, Mood::Losing(1));
+    let after = node.give("a").await;
+    node.rig.set(Mood::Good);
+    assert_eq!(after.address, before.address);
+    let record = site.record(after.address).await;
+    assert_eq!(record, after.record);
+    assert!(record.previous.is_empty(), "it was never free: {record:?}");
+}

@@ -3,8 +3,8 @@
 use std::fs;
 use std::thread;
 
-use berth_ipam::{Drained, IpamError, Known};
-use berth_store::Write;
+use berth_ipam::{Drained, Ipam, IpamError, Known};
+use berth_store::{EtcdConfig, StoreConfig, Write};
 use berth_types::{Record as _, keys};
 
 use crate::support::rig::Mood;
@@ -264,4 +264,56 @@ pub(crate) async fn a_late_note_of_an_unfinished_life_frees_no_later_one(site: &
         Some(Known::unfinished(known.incarnation.clone()))
     })
     .await;
+}
+
+pub(crate) async fn releases_that_are_refused_do_not_use_up_every_turn(site: &Site) {
+    site.pool(&[subnet("10.20.1.0/24")], 16).await;
+    let node = site.node("n1");
+    let notes = journal(&node, &["a", "b", "c"]).await;
+    node.rig.set(Mood::Good);
+    for (_, known) in &notes[..2] {
+        let key = keys::address(known.addresses[0].0);
+        let newer = br#"{"v":2,"pool":"prod"}"#;
+        site.write([Write::put(key, newer)]).await;
+    }
+    // A turn each: the refused ones take two, then it is the third one's.
+    let mut done = Vec::new();
+    for _ in 0..3 {
+        done.push(node.ipam.drain(1, now()).await.expect("drain").done);
+    }
+    assert_eq!(done, [0, 0, 1]);
+    let last = site.record(notes[2].1.addresses[0].0).await;
+    assert!(last.holder.is_none());
+}
+
+pub(crate) async fn a_release_waits_for_its_own_store_under_any_of_its_names(site: &Site) {
+    site.pool(&[subnet("10.20.1.0/24")], 16).await;
+    let node = site.node("n1");
+    journal(&node, &["a"]).await;
+    node.rig.set(Mood::Good);
+    node.rig.requests();
+    let [other, same] = match &site.config {
+        StoreConfig::Embedded(folder) => [
+            StoreConfig::Embedded(folder.join("other")),
+            StoreConfig::Embedded(folder.join("./")),
+        ],
+        StoreConfig::Etcd(etcd) => {
+            let other = "http://192.0.2.1:2379".to_owned();
+            let with_ours = [other.clone(), format!("{}/", etcd.endpoints[0])];
+            [
+                StoreConfig::Etcd(EtcdConfig::plain([other])),
+                StoreConfig::Etcd(EtcdConfig::plain(with_ours)),
+            ]
+        }
+    };
+    let under = |config| {
+        let identity = node.ipam.node().clone();
+        Ipam::new(node.rig.clone(), config, identity, &site.state("n1"))
+    };
+    let drained = under(&other).drain(8, now()).await.expect("drain");
+    assert_eq!((drained.done, drained.waiting), (0, 1));
+    assert_eq!(node.rig.requests(), 0, "another store is not asked");
+    let drained = under(&same).drain(8, now()).await.expect("drain");
+    assert_eq!((drained.done, drained.waiting), (1, 0));
+    assert!(site.holders().await.is_empty());
 }

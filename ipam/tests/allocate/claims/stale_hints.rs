@@ -172,3 +172,25 @@ pub(crate) async fn a_hint_that_says_everything_is_free_makes_no_duplicate(site:
     }
     assert_eq!(site.holders().await.len(), 29);
 }
+
+pub(crate) async fn hints_that_cannot_be_kept_cost_requests_and_nothing_else(site: &Site) {
+    let mut half = subnet("2001:db8::/64");
+    half.exclude = vec!["2001:db8::/65".parse().expect("a range")];
+    site.pool(&[half.clone()], 16).await;
+    let node = site.node("n1");
+    let kept = node.give("a").await;
+    assert!(half.is_usable(kept.address));
+    // From here on nothing can be written there, whoever the user is.
+    let hints = site.state("n1").join("hints");
+    fs::remove_dir_all(&hints).expect("remove the hints");
+    fs::write(&hints, "").expect("block the folder");
+    for name in ["b", "c", "d"] {
+        let lease = node.give(name).await;
+        assert!(half.is_usable(lease.address), "{}", lease.address);
+    }
+    assert_eq!(site.holders().await.len(), 4);
+    for name in ["a", "b", "c", "d"] {
+        node.release(name).await;
+    }
+    assert!(site.holders().await.is_empty());
+}

@@ -1,6 +1,7 @@
 //! An ADD that was killed: its transaction may have been made, may never be, or may still come.
 
 use std::fs;
+use std::path::Path;
 
 use berth_ipam::{Drained, Released, Request};
 use berth_store::{Outcome, Store as _, Txn, Write};
@@ -44,6 +45,14 @@ async fn attachment(site: &Site, request: &Request) -> Option<AttachmentRecord> 
     let content = site.content().await;
     let (value, _) = content.get(&key)?;
     Some(AttachmentRecord::decode(key, value).expect("a record"))
+}
+
+/// The note is one of an earlier boot.
+fn make_due(note: &Path) {
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("boot id");
+    let text = fs::read_to_string(note).expect("the note");
+    assert!(text.contains(boot_id.trim()), "{text}");
+    fs::write(note, text.replace(boot_id.trim(), "another-boot")).expect("rewrite the note");
 }
 
 /// A late transaction must be refused; on a store where there is none, nothing is to be seen.
@@ -148,15 +157,8 @@ pub(crate) async fn the_record_in_its_way_is_removed_when_it_is_due(site: &Site)
     );
     assert!(attachment(site, &request).await.is_some());
     // The machine was started anew: whatever was on its way is long dead.
-    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("boot id");
-    let journal = site.files("n1", ".json");
-    let note = journal
-        .iter()
-        .find(|path| path.to_string_lossy().contains("journal"))
-        .expect("a note");
-    let text = fs::read_to_string(note).expect("the note");
-    assert!(text.contains(boot_id.trim()), "{text}");
-    fs::write(note, text.replace(boot_id.trim(), "another-boot")).expect("rewrite the note");
+    let [note] = site.files("n1", ".sweep.json").try_into().expect("a note");
+    make_due(&note);
     let drained = node.ipam.drain(8, now()).await.expect("drain");
     assert_eq!(
         drained,
@@ -212,4 +214,44 @@ pub(crate) async fn and_also_when_it_is_removed_meanwhile(site: &Site) {
         site.holders().await.into_keys().collect::<Vec<_>>(),
         [lease.address]
     );
+}
+
+pub(crate) async fn a_claim_that_the_next_add_forgot_takes_nothing(site: &Site) {
+    site.pool(&[subnet("10.20.1.0/24")], 16).await;
+    let node = site.node("n1");
+    let first = node.ask("a");
+    let late = killed(&node, &first, 0).await;
+    let (id, life) = (&first.attachment, &first.incarnation);
+    for _ in 0..2 {
+        node.ipam.expect_late(id, life, now()).expect("note");
+    }
+    let lease = node.give("a").await;
+    node.ipam
+        .release(id, Some(&known(&lease)), now())
+        .await
+        .expect("release");
+    must_take_nothing(site, &late).await;
+    let notes = site.files("n1", ".sweep.json");
+    if !site.open().outlives_sender() {
+        assert!(notes.is_empty(), "nothing can come");
+        assert_eq!(attachment(site, &first).await, None);
+        return;
+    }
+    let [note] = notes
+        .try_into()
+        .expect("one note, however often it is expected");
+    // Another killed life has to be waited for as well.
+    let second = node.ask("a");
+    node.ipam
+        .expect_late(id, &second.incarnation, now())
+        .expect("note");
+    make_due(&note);
+    let drained = node.ipam.drain(8, now()).await.expect("drain");
+    assert_eq!((drained.done, drained.waiting), (1, 1));
+    assert!(attachment(site, &first).await.is_some());
+    let [note] = site.files("n1", ".sweep.json").try_into().expect("a note");
+    make_due(&note);
+    let drained = node.ipam.drain(8, now()).await.expect("drain");
+    assert_eq!((drained.done, drained.waiting), (1, 0));
+    assert_eq!(attachment(site, &first).await, None);
 }

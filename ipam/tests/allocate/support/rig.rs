@@ -37,6 +37,10 @@ pub(crate) enum Mood {
     Catching,
     /// So many commits are made without an answer.
     Losing(usize),
+    /// One commit is made without an answer, all after it are rejected.
+    Souring,
+    /// Commits are rejected.
+    Sour,
 }
 
 impl Rig {
@@ -89,6 +93,9 @@ impl Rig {
             if let Mood::Losing(left) = mood {
                 state.mood = left.checked_sub(1).map_or(Mood::Good, Mood::Losing);
             }
+            if mood == Mood::Souring {
+                state.mood = Mood::Sour;
+            }
             (mood, state.intruder.take())
         })
     }
@@ -127,7 +134,11 @@ impl Store for Rig {
                 self.with(|state| state.caught.push(txn.clone()));
                 Err(away())
             }
-            Mood::Losing(left) if left > 0 => {
+            Mood::Sour => Err(StoreError::Rejected {
+                store: "test".into(),
+                reason: "the certificate has expired".into(),
+            }),
+            Mood::Losing(1..) | Mood::Souring => {
                 self.real.commit(txn).await?;
                 Err(StoreError::OutcomeUnknown {
                     store: "test".into(),
