@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use berth_store::{Revision, StoreError};
-use berth_types::{BadRecord, Holder, PoolName, PoolState};
+use berth_types::{BadRecord, Holder, PoolName, PoolState, ReservationId};
 
 /// An allocation or release that did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,7 @@ pub enum IpamError {
         /// The address.
         address: IpAddr,
         /// For whom.
-        reserved_for: String,
+        reserved_for: ReservationId,
     },
     /// The address that was asked for is never handed out by that pool.
     #[error("address {address} is not one that pool {pool} hands out")]

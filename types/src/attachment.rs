@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Record, SchemaVersion};
-use crate::{ContainerId, IfName, InvalidName, MacAddr, NetworkName, NodeId, NodeName, PoolName};
+use crate::{
+    ContainerId, IfName, InvalidName, MacAddr, NetworkName, NodeId, NodeName, PoolName,
+    ReservationId,
+};
 
 /// How many earlier holders an address's record remembers.
 pub const REMEMBERED_HOLDERS: usize = 4;
@@ -168,10 +171,9 @@ pub struct AddressRecord {
     /// Who holds it; nobody when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<Holder>,
-    /// The reservation it is kept for: `<namespace>/workload/<name>` or
-    /// `<namespace>/pod/<pod>/<ifname>`.
+    /// The reservation it is kept for; never given to anybody else while that stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reserved_for: Option<String>,
+    pub reserved_for: Option<ReservationId>,
     /// Reclaimed on evidence other than its own node's: used last, and probed first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unproven: bool,

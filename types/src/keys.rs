@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::{AttachmentId, PoolName, address_from_key, address_key};
+use crate::{AttachmentId, NodeName, PoolName, ReservationId, address_from_key, address_key};
 
 /// Every pool's key begins with this.
 pub const POOLS: &str = "/berth/v1/pools/";
@@ -12,6 +12,12 @@ pub const BLOCKS: &str = "/berth/v1/blocks/";
 pub const ADDRESSES: &str = "/berth/v1/addresses/";
 /// Every attachment's key begins with this.
 pub const ATTACHMENTS: &str = "/berth/v1/attachments/";
+/// Every reservation's key begins with this.
+pub const RESERVATIONS: &str = "/berth/v1/reservations/";
+/// Every wish for a fixed address begins with this.
+pub const WANTED: &str = "/berth/v1/wanted/";
+/// Every node's key begins with this.
+pub const NODES: &str = "/berth/v1/nodes/";
 /// Present while nobody may allocate.
 pub const CLOSED: &str = "/berth/v1/closed";
 
@@ -40,6 +46,26 @@ pub fn attachment(id: &AttachmentId) -> String {
     format!("{ATTACHMENTS}{id}")
 }
 
+/// `attachments/<node>/`, what every attachment of the node begins with.
+pub fn attachments_of(node: &NodeName) -> String {
+    format!("{ATTACHMENTS}{node}/")
+}
+
+/// `reservations/<id>`
+pub fn reservation(id: &ReservationId) -> String {
+    format!("{RESERVATIONS}{id}")
+}
+
+/// `wanted/<address>`
+pub fn wanted(address: IpAddr) -> String {
+    format!("{WANTED}{}", address_key(address))
+}
+
+/// `nodes/<node>`
+pub fn node(name: &NodeName) -> String {
+    format!("{NODES}{name}")
+}
+
 /// The address a key under `addresses/` stands for.
 pub fn parse_address(key: &[u8]) -> Option<IpAddr> {
     address_from_key(tail(key, ADDRESSES)?)
@@ -53,6 +79,21 @@ pub fn parse_pool(key: &[u8]) -> Option<PoolName> {
 /// The attachment a key under `attachments/` stands for.
 pub fn parse_attachment(key: &[u8]) -> Option<AttachmentId> {
     tail(key, ATTACHMENTS)?.parse().ok()
+}
+
+/// The reservation a key under `reservations/` stands for.
+pub fn parse_reservation(key: &[u8]) -> Option<ReservationId> {
+    tail(key, RESERVATIONS)?.parse().ok()
+}
+
+/// The address a key under `wanted/` stands for.
+pub fn parse_wanted(key: &[u8]) -> Option<IpAddr> {
+    address_from_key(tail(key, WANTED)?)
+}
+
+/// The node a key under `nodes/` stands for.
+pub fn parse_node(key: &[u8]) -> Option<NodeName> {
+    tail(key, NODES)?.parse().ok()
 }
 
 /// The pool and first address a key under `blocks/` stands for.
@@ -80,7 +121,14 @@ mod tests {
             parse_block(block(&name, first).as_bytes()),
             Some((name, first))
         );
-        assert_eq!(parse_attachment(attachment(&id).as_bytes()), Some(id));
+        assert_eq!(
+            parse_attachment(attachment(&id).as_bytes()),
+            Some(id.clone())
+        );
+        assert_eq!(parse_wanted(wanted(first).as_bytes()), Some(first));
+        assert_eq!(parse_node(node(&id.node).as_bytes()), Some(id.node));
+        let kept: ReservationId = "shop/pod/cart-0/eth0".parse().unwrap();
+        assert_eq!(parse_reservation(reservation(&kept).as_bytes()), Some(kept));
     }
 
     #[test]

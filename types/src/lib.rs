@@ -5,22 +5,33 @@
 
 mod address;
 mod attachment;
+mod cluster;
 pub mod keys;
 mod local;
 mod mac;
 mod names;
+mod pattern;
 mod pool;
 mod record;
+mod reservation;
 
-pub use address::{AddressRange, BadAddress, address_from_key, address_key, number, parse_address};
+pub use address::{
+    AddressRange, BadAddress, Family, address_from_key, address_key, number, parse_address,
+};
 pub use attachment::{
     AddressRecord, AttachmentId, AttachmentRecord, Holder, Incarnation, NetnsRef, Phase, PodRef,
     Previous, REMEMBERED_HOLDERS,
 };
+pub use cluster::{Answered, ClosedRecord, ClosureId, NodeAnswer, NodeRecord, WantedRecord};
 pub use local::{LocalAddress, LocalAttachment, LocalLink};
 pub use mac::{InvalidMac, MacAddr};
-pub use names::{ContainerId, IfName, InvalidName, NetworkName, NodeId, NodeName, PoolName};
+pub use names::{
+    ContainerId, IfName, InvalidName, NamespaceName, NetworkName, NodeId, NodeName, ObjectName,
+    PoolName,
+};
+pub use pattern::NamePattern;
 pub use pool::{
     Block, BlockRecord, BlockSize, InvalidPool, PoolRecord, PoolState, Route, Subnet, VlanId,
 };
 pub use record::{BadRecord, Record, SchemaVersion};
+pub use reservation::{ReservationId, ReservationPolicy, ReservationRecord};

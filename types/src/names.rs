@@ -113,13 +113,7 @@ name!(
     PoolName,
     "pool name",
     "1 to 63 of [a-z0-9-], beginning and ending with a letter or digit",
-    |raw| {
-        let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-        raw.len() <= 63
-            && edge(raw.chars().next())
-            && edge(raw.chars().next_back())
-            && raw.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-    }
+    |raw| raw.len() <= 63 && is_label(raw)
 );
 
 name!(
@@ -131,6 +125,33 @@ name!(
     "32 lower-case hexadecimal digits",
     |raw| raw.len() == 32 && raw.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 );
+
+name!(
+    /// A Kubernetes namespace: a DNS label (RFC 1123), that is 1 to 63 of `[a-z0-9-]`, no `-` at
+    /// either end.
+    NamespaceName,
+    "namespace",
+    "1 to 63 of [a-z0-9-], beginning and ending with a letter or digit",
+    |raw| raw.len() <= 63 && is_label(raw)
+);
+
+name!(
+    /// The name of a Kubernetes object such as a pod: a DNS subdomain (RFC 1123), that is labels of
+    /// `[a-z0-9-]` with dots between them, at most 253 bytes.
+    ObjectName,
+    "object name",
+    "1 to 253 of [a-z0-9.-], labels beginning and ending with a letter or digit",
+    |raw| raw.len() <= 253 && raw.split('.').all(is_label)
+);
+
+fn is_label(raw: &str) -> bool {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    edge(raw.chars().next())
+        && edge(raw.chars().next_back())
+        && raw
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
 
 fn alphanumeric_first(raw: &str, longest: usize) -> bool {
     raw.len() <= longest

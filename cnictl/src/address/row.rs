@@ -144,7 +144,7 @@ fn recorded(seen: &Snapshot, found: &Found<AddressRecord>) -> AddressRow {
         Ok(record) if address.is_some() => AddressRow {
             pool: Some(record.pool.to_string()),
             holder: record.holder.as_ref().map(HolderRow::from),
-            reserved_for: record.reserved_for.clone(),
+            reserved_for: record.reserved_for.as_ref().map(ToString::to_string),
             released_at: record.released_at,
             previous: record.previous.iter().map(PreviousRow::from).collect(),
             revision,

@@ -296,7 +296,7 @@ fn what_is_reserved_or_unproven_is_not_chosen() {
     let mut hint = hint();
     hint.learn_block(block(0), true, Revision(1), BTreeMap::new());
     let reserved = AddressRecord {
-        reserved_for: Some("x".into()),
+        reserved_for: Some("shop/workload/x".parse().unwrap()),
         ..record(true)
     };
     let unproven = AddressRecord {

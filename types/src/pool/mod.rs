@@ -10,6 +10,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::Family;
+use crate::names::NodeName;
+use crate::pattern::NamePattern;
 use crate::record::{Record, SchemaVersion};
 
 pub use block::{Block, BlockRecord, BlockSize};
@@ -28,15 +31,18 @@ pub struct PoolRecord {
     pub subnets: Vec<Subnet>,
     /// Addresses per block; fixed once the pool exists.
     pub block_size: BlockSize,
-    /// Kubernetes namespaces that may draw from it (name patterns); empty means all.
+    /// Kubernetes namespaces that may draw from it; empty means all, also containers of no pod.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub namespaces: Vec<String>,
-    /// Nodes that may draw from it (name patterns); empty means all.
+    pub namespaces: Vec<NamePattern>,
+    /// Nodes that may draw from it, as those of a rack or a VLAN; empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub nodes: Vec<String>,
+    pub nodes: Vec<NamePattern>,
     /// Whether a pod's interface keeps its address over its pod's lives.
     #[serde(default)]
     pub sticky: bool,
+    /// How long such an address is kept after its last use, in seconds; 0 is for ever.
+    #[serde(default = "default_sticky_for")]
+    pub sticky_for_s: u32,
     /// How long a released address rests before it is handed out again, in seconds.
     #[serde(default = "default_cooldown")]
     pub cooldown_s: u32,
@@ -47,6 +53,10 @@ pub struct PoolRecord {
 
 const fn default_cooldown() -> u32 {
     30
+}
+
+const fn default_sticky_for() -> u32 {
+    7 * 24 * 60 * 60
 }
 
 impl Record for PoolRecord {}
@@ -107,6 +117,7 @@ impl PoolRecord {
             namespaces: Vec::new(),
             nodes: Vec::new(),
             sticky: false,
+            sticky_for_s: default_sticky_for(),
             cooldown_s: default_cooldown(),
             state: PoolState::Active,
         }
@@ -147,6 +158,27 @@ impl PoolRecord {
         self.subnets
             .iter()
             .find(|subnet| subnet.cidr.contains(address))
+    }
+
+    /// The families it has addresses of, IPv4 first. A container gets one address of each.
+    pub fn families(&self) -> Vec<Family> {
+        let has = |family: &Family| {
+            self.subnets
+                .iter()
+                .any(|subnet| Family::of(subnet.cidr.ip()) == *family)
+        };
+        [Family::V4, Family::V6].into_iter().filter(has).collect()
+    }
+
+    /// Whether pods of `namespace` may draw from it; `None` for a container of no pod.
+    pub fn admits_namespace(&self, namespace: Option<&str>) -> bool {
+        self.namespaces.is_empty()
+            || namespace.is_some_and(|name| self.namespaces.iter().any(|p| p.matches(name)))
+    }
+
+    /// Whether containers on `node` may draw from it.
+    pub fn admits_node(&self, node: &NodeName) -> bool {
+        self.nodes.is_empty() || self.nodes.iter().any(|p| p.matches(node.as_str()))
     }
 
     /// Whether `address` may be handed out.

@@ -99,7 +99,7 @@ pub(crate) async fn an_address_that_is_never_given_is_not_in_the_pool(site: &Sit
 pub(crate) async fn a_reserved_address_is_refused(site: &Site) {
     site.pool(&[subnet("10.20.1.0/30")], 16).await;
     let mut record = AddressRecord::unused(prod());
-    record.reserved_for = Some("shop/workload/cart".into());
+    record.reserved_for = Some("shop/workload/cart".parse().expect("a reservation"));
     site.write([Write::put(keys::address(ip("10.20.1.2")), record.encode())])
         .await;
     let before = site.content().await;
@@ -108,7 +108,7 @@ pub(crate) async fn a_reserved_address_is_refused(site: &Site) {
         .await
         .expect_err("it is reserved");
     assert!(
-        matches!(&error, IpamError::Reserved { reserved_for, .. } if reserved_for == "shop/workload/cart"),
+        matches!(&error, IpamError::Reserved { reserved_for, .. } if reserved_for.to_string() == "shop/workload/cart"),
         "{error}"
     );
     let error = node

@@ -292,11 +292,11 @@ pub(crate) async fn a_pool_with_what_is_not_honoured_gives_nothing(site: &Site) 
     let plain = pools::get(&site.open(), &prod()).await.expect("the pool");
     let restricted = [
         PoolRecord {
-            namespaces: vec!["shop".into()],
+            namespaces: vec!["shop".parse().expect("a pattern")],
             ..plain.record.clone()
         },
         PoolRecord {
-            nodes: vec!["rack-1-*".into()],
+            nodes: vec!["rack-1-*".parse().expect("a pattern")],
             ..plain.record.clone()
         },
         PoolRecord {
