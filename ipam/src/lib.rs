@@ -10,11 +10,14 @@
 //!   see.
 
 mod allocate;
+mod clock;
 mod error;
+mod evidence;
 pub mod fault;
 mod hint;
 mod lease;
 pub mod listing;
+pub mod lock_file;
 mod node;
 pub mod operator;
 pub mod pools;
@@ -25,10 +28,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use berth_store::{Store, StoreConfig};
-use berth_types::PoolName;
+use berth_types::{PoolName, fnv1a};
 
-pub use error::IpamError;
-pub use lease::{Lease, Request};
+pub use clock::uptime_ms;
+pub use error::{IpamError, PoolCount};
+pub use evidence::{Ended, Evidence, NoEvidence, OnWire};
+pub use lease::{Lease, Leased, Request, Stickiness};
 pub use node::NodeIdentity;
 pub use release::{Drained, Known, Released, Scope};
 
@@ -89,15 +94,6 @@ impl<S: Store> Ipam<S> {
     fn journal_folder(&self) -> PathBuf {
         self.journal.clone()
     }
-
-    /// Milliseconds since boot, the same for every process of the machine.
-    #[expect(clippy::unused_self, reason = "a clock belongs to whoever reads it")]
-    fn monotonic_ms(&self) -> u64 {
-        let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
-        now.map_or(0, |t| {
-            u64::try_from(std::time::Duration::from(t).as_millis()).unwrap_or(0)
-        })
-    }
 }
 
 /// What a store is called: each endpoint, or the folder, in order.
@@ -126,13 +122,6 @@ fn names_of(config: &StoreConfig) -> Vec<String> {
 /// A number drawn from a name, the same on every machine and in every release.
 fn seed(name: &str) -> u64 {
     fnv1a(name.as_bytes())
-}
-
-/// The 64-bit FNV-1a hash.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Giving an address back: one guarded transaction, or a note for later.
 
+mod block;
 mod held_back;
 mod journal;
 mod late;
@@ -17,7 +18,9 @@ use berth_types::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
 use crate::fault::checkpoint;
+use crate::hint::Hint;
 use crate::record::parse;
 use crate::{Ipam, IpamError};
 
@@ -160,22 +163,28 @@ impl<S: Store> Ipam<S> {
             let outcome = self.store.commit(&plan.txn).await?;
             checkpoint("ipam.release.after");
             if let Outcome::Committed(revision) = outcome {
-                return Ok(self.learn_release(plan, revision));
+                return Ok(self.learn_release(plan, revision, now).await);
             }
         }
         Err(changing(id))
     }
 
-    fn learn_release(&self, plan: Plan, revision: Revision) -> Released {
+    async fn learn_release(&self, plan: Plan, revision: Revision, now: Timestamp) -> Released {
         let Plan {
             txn: _,
             released,
             incarnation,
         } = plan;
+        let clock = Clock::at(now);
         for (address, record) in &released {
-            self.learn(&record.pool, |hint| {
-                hint.released(*address, revision, record);
-            });
+            let change = |hint: &mut Hint| {
+                hint.released(*address, revision, record, clock);
+                hint.idle_block(clock.uptime_ms)
+            };
+            let idle = self.hint(&record.pool).update(change).anyhow();
+            if let Some(block) = idle {
+                self.give_back(&record.pool, block).await;
+            }
         }
         let addresses = released.into_iter().map(|(address, _)| address).collect();
         Released::Freed {
