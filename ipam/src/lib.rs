@@ -13,6 +13,7 @@ mod allocate;
 mod error;
 pub mod fault;
 mod hint;
+pub mod history;
 mod lease;
 pub mod listing;
 mod node;
