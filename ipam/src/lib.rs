@@ -19,6 +19,7 @@ pub mod listing;
 mod node;
 pub mod operator;
 pub mod pools;
+pub mod reclaim;
 mod record;
 mod release;
 
