@@ -6,6 +6,7 @@
 //!
 //! - [`Ipam::allocate`] gives an attachment an address, [`Ipam::release`] takes it back.
 //! - [`Ipam::drain`] makes releases that waited for the store.
+//! - [`reclaim`] finds addresses that no container holds any more, [`history`] who had them.
 //! - [`pools`] is what operators do with pools, [`operator`] with addresses, [`listing`] what they
 //!   see.
 

@@ -126,6 +126,12 @@ impl Model {
         self.world.write();
     }
 
+    /// The containers that hold something.
+    fn holding(&self) -> BTreeSet<String> {
+        let attachments = self.world.allocations.attachments.keys();
+        attachments.map(|id| id.container.to_string()).collect()
+    }
+
     /// The containers of what the last look would free.
     fn condemned(&self) -> BTreeSet<String> {
         let candidates = self.last.iter().flat_map(|decision| &decision.candidates);
@@ -160,8 +166,29 @@ proptest! {
         model.look(1, at_hand);
         model.look(10, at_hand);
         model.free();
-        let left = model.world.allocations.attachments.keys();
-        let left: BTreeSet<_> = left.map(|id| id.container.to_string()).collect();
-        prop_assert_eq!(left, model.alive);
+        prop_assert_eq!(model.holding(), model.alive);
+    }
+
+    #[test]
+    fn a_dead_nodes_addresses_are_freed_once_the_api_has_forgotten_their_pods(
+        history in proptest::collection::vec(happens(), 1..40),
+        vanish in proptest::collection::vec(any::<usize>(), 0..40),
+    ) {
+        let mut model = Model::new();
+        for what in history.iter().filter(|what| !matches!(what, Happens::Look { .. })) {
+            model.go_on(what);
+        }
+        for n in vanish {
+            without(&mut model.pods, n);
+        }
+        let shown: Vec<_> = model.pods.iter().map(String::as_str).collect();
+        model.world.api_shows(&shown);
+        model.world.node_is_dead(DeathProof::ObjectDeleted);
+        model.world.limits.always = u64::MAX;
+        let decision = model.world.settled();
+        prop_assert!(decision.candidates.iter().all(Candidate::unproven));
+        model.last = Some(decision);
+        model.free();
+        prop_assert_eq!(model.holding(), model.pods);
     }
 }
