@@ -6,6 +6,7 @@
 //!
 //! - [`Ipam::allocate`] gives an attachment an address, [`Ipam::release`] takes it back.
 //! - [`Ipam::drain`] makes releases that waited for the store.
+//! - [`reclaim`] finds addresses that no container holds any more, [`history`] who had them.
 //! - [`pools`] is what operators do with pools, [`operator`] with addresses, [`listing`] what they
 //!   see.
 
@@ -15,12 +16,14 @@ mod error;
 mod evidence;
 pub mod fault;
 mod hint;
+pub mod history;
 mod lease;
 pub mod listing;
 pub mod lock_file;
 mod node;
 pub mod operator;
 pub mod pools;
+pub mod reclaim;
 mod record;
 mod release;
 
