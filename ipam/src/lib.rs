@@ -15,7 +15,7 @@ pub mod fault;
 mod hint;
 mod lease;
 pub mod listing;
-mod node;
+pub mod node;
 pub mod operator;
 pub mod pools;
 mod record;
