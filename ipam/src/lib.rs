@@ -10,6 +10,7 @@
 //!   see.
 
 mod allocate;
+pub mod closure;
 mod error;
 pub mod fault;
 mod hint;
