@@ -21,6 +21,7 @@ pub mod operator;
 pub mod pools;
 mod record;
 mod release;
+pub mod republish;
 
 use std::fs;
 use std::path::{Path, PathBuf};
