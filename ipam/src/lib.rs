@@ -12,6 +12,7 @@
 
 mod allocate;
 mod clock;
+pub mod closure;
 mod error;
 mod evidence;
 pub mod fault;
@@ -20,12 +21,13 @@ pub mod history;
 mod lease;
 pub mod listing;
 pub mod lock_file;
-mod node;
+pub mod node;
 pub mod operator;
 pub mod pools;
 pub mod reclaim;
 mod record;
 mod release;
+pub mod republish;
 
 use std::fs;
 use std::path::{Path, PathBuf};
