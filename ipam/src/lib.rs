@@ -29,11 +29,12 @@ mod record;
 mod release;
 pub mod republish;
 
-use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use berth_store::{Store, StoreConfig};
-use berth_types::{PoolName, fnv1a};
+use berth_store::{Revision, Store, StoreConfig};
+use berth_types::{AddressRecord, PoolName, fnv1a};
+use jiff::Timestamp;
 
 pub use clock::uptime_ms;
 pub use error::{IpamError, PoolCount};
@@ -43,6 +44,7 @@ pub use node::NodeIdentity;
 pub use release::{Drained, Known, Released, Scope};
 
 use hint::HintFile;
+use history::{Change, Log, What};
 
 /// One node's access to the record of who holds which address.
 #[derive(Clone, Debug)]
@@ -55,7 +57,7 @@ pub struct Ipam<S> {
     journal: PathBuf,
     /// What the store is called; see [`names_of`].
     names: Vec<String>,
-    boot_id: String,
+    history: Log,
 }
 
 impl<S: Store> Ipam<S> {
@@ -66,14 +68,13 @@ impl<S: Store> Ipam<S> {
     pub fn new(store: S, config: &StoreConfig, node: NodeIdentity, state: &Path) -> Self {
         let names = names_of(config);
         let hints = format!("{:016x}", seed(&names.join(",")));
-        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         Self {
             store,
             node,
             hints: state.join("hints").join(hints),
             journal: state.join("journal"),
             names,
-            boot_id: boot_id.trim().to_owned(),
+            history: Log::below(state),
         }
     }
 
@@ -85,6 +86,20 @@ impl<S: Store> Ipam<S> {
     /// The node this is.
     pub const fn node(&self) -> &NodeIdentity {
         &self.node
+    }
+
+    /// Writes down in the node's history that the address changed hands, as its record says: to its
+    /// holder, or from the one before.
+    fn write_down(
+        &self,
+        what: What,
+        (address, record): (IpAddr, &AddressRecord),
+        revision: Revision,
+        now: Timestamp,
+    ) {
+        let Some(holder) = &record.holder else { return };
+        let change = Change::new(what, (address, &record.pool), holder, revision, now);
+        self.history.append(&change);
     }
 
     /// Notes what became of an address. A hint that cannot be written is only a worse hint.

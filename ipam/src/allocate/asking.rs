@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use berth_store::{Compare, Revision, Write};
-use berth_types::{PoolName, PoolRecord, PoolState, ReservationId, ReservationPolicy};
+use berth_types::{
+    NodeAnswer, NodeRecord, PoolName, PoolRecord, PoolState, ReservationId, ReservationPolicy,
+};
 use jiff::Timestamp;
 
 use super::ATTEMPTS;
+use crate::node::{self, Standing};
 use crate::{Evidence, IpamError, Lease, NodeIdentity, Request, Stickiness};
 
 /// What is asked for, and what was found out on the way.
@@ -23,6 +26,12 @@ pub(super) struct Asking<'a> {
     pub(super) keep: Option<Keep>,
     /// Addresses that were found to be of no use.
     pub(super) avoid: BTreeSet<IpAddr>,
+    /// The revision of this machine's record, as far as it was read; see [`Ground::node`].
+    ///
+    /// [`Ground::node`]: super::txn::Ground::node
+    pub(super) node: Option<Revision>,
+    /// What the node's record says of the store's last closure.
+    pub(super) declared: Option<NodeAnswer>,
     /// Whether the caller can look at the wire, as far as is known.
     pub(super) probes: Probes,
 }
@@ -99,8 +108,30 @@ impl<'a> Asking<'a> {
             replaced: Revision::ABSENT,
             keep: None,
             avoid: BTreeSet::new(),
+            node: None,
+            declared: None,
             probes: Probes::Can,
         }
+    }
+
+    /// Learns whose the node's name is; the revision of its record, when that is this machine's.
+    ///
+    /// # Errors
+    /// [`IpamError::NodeNameTaken`].
+    pub(super) fn learn_node(
+        &mut self,
+        node: &NodeIdentity,
+        record: Option<&(Revision, NodeRecord)>,
+    ) -> Result<Option<Revision>, IpamError> {
+        let revision = record.map(|(revision, _)| *revision);
+        let record = record.map(|(_, record)| record);
+        if let Standing::Anothers(anothers) = node::judge(record, node) {
+            return Err(IpamError::NodeNameTaken(anothers));
+        }
+        let answered = record.and_then(|record| record.answered.as_ref());
+        self.declared = answered.map(|answered| answered.how);
+        self.node = revision;
+        Ok(revision)
     }
 
     /// The reservation of a pod's interface that is to be sticky whatever the pool says.

@@ -7,10 +7,10 @@ use berth_store::{Answer, KeyRange, Read, Revision, Store};
 use berth_types::{Block, BlockRecord, Family, PoolRecord, keys};
 
 use super::asking::Asking;
-use super::attempt::{Attempt, not_set_back};
-use super::txn;
+use super::attempt::Attempt;
+use super::{set_back, txn};
 use crate::clock::{Clock, uptime_ms};
-use crate::hint::Choice;
+use crate::hint::{Choice, Hint};
 use crate::record::{decode, list, one, parse, slots};
 use crate::{Ipam, IpamError};
 
@@ -45,6 +45,7 @@ impl<S: Store> Ipam<S> {
         }
         let choosable = self.hint(asking.pool).update(|hint| {
             hint.learn_pool(pool.0, pool.1.clone());
+            hint.node = asking.node;
             for (block, mine, seen_at, slots) in learnt {
                 hint.learn_block(block, mine, seen_at, slots);
             }
@@ -65,19 +66,22 @@ impl<S: Store> Ipam<S> {
     /// The pool that is being tried, when it is open to the request.
     pub(super) async fn read_pool(
         &self,
-        asking: &Asking<'_>,
+        asking: &mut Asking<'_>,
     ) -> Result<(Revision, PoolRecord), IpamError> {
         let reads = [
             Read::Get(keys::pool(asking.pool).into()),
             Read::Get(keys::CLOSED.into()),
+            Read::Get(keys::node(&self.node.name).into()),
         ];
-        let seen = self.hint(asking.pool).update(|hint| hint.high).anyhow();
+        let known = |hint: &mut Hint| set_back::known(hint.lineage.clone(), hint.high, None);
+        let known = self.hint(asking.pool).update(known).anyhow();
         let answer = self.store.read(&reads).await?;
-        not_set_back(seen, answer.revision)?;
         if let Some(closed) = one(&answer, 1) {
             let reason = txn::closing_reason(closed);
             return Err(IpamError::Closed { reason });
         }
+        asking.learn_node(&self.node, parse(&answer, 2)?.as_ref())?;
+        self.judge_answer(asking, &known, answer.revision).await?;
         let found = parse::<PoolRecord>(&answer, 0)?;
         let (revision, pool) = found.ok_or_else(|| IpamError::NoSuchPool(asking.pool.clone()))?;
         asking.may_draw(&pool, &self.node)?;

@@ -16,6 +16,7 @@ mod judge;
 mod look;
 mod pass_on;
 mod scan;
+mod set_back;
 mod sticky;
 mod txn;
 mod workload;

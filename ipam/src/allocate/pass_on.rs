@@ -10,6 +10,7 @@ use berth_types::{
 };
 
 use super::asking::{Asking, Extras};
+use crate::history::What;
 use crate::record::parse;
 use crate::{Ended, Ipam, IpamError, Lease};
 
@@ -88,9 +89,9 @@ impl<S: Store> Ipam<S> {
             writes: vec![Write::put(attachment_key, rewritten.encode())],
             otherwise: Vec::new(),
         };
-        let mut passed_on = Vec::new();
+        let mut passed_on: Vec<(IpAddr, AddressRecord)> = Vec::new();
         for (address, revision, record) in records {
-            let record = record.held_by(holder.clone());
+            let record = record.released(asking.now).held_by(holder.clone());
             let key = keys::address(address);
             txn.compares.push(Compare::at(key.as_str(), revision));
             txn.writes.push(Write::put(key, record.encode()));
@@ -101,6 +102,9 @@ impl<S: Store> Ipam<S> {
                 self.learn(&name, |hint| {
                     hint.committed(&attached.addresses, &request.attachment, at, &[]);
                 });
+                for (address, record) in &passed_on {
+                    self.write_down(What::PassedOn, (*address, record), at, asking.now);
+                }
                 Ok(lease(passed_on, at))
             }
             // Somebody was faster, or a sending whose answer was lost: look again.

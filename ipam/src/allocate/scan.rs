@@ -16,7 +16,7 @@ use super::attempt::Attempt;
 use super::look::{BLOCKS_PER_READ, rotated};
 use super::txn::Ground;
 use crate::clock::uptime_ms;
-use crate::hint::Pick;
+use crate::hint::{Hint, Pick};
 use crate::record::{decode, parse};
 use crate::{Ipam, IpamError, OnWire, PoolCount};
 
@@ -175,7 +175,7 @@ impl<S: Store> Ipam<S> {
         for family in pool.1.families() {
             picks.push(self.scan_for(asking, (&pool.1, &mut known), family).await?);
         }
-        let ground = self.ground(asking, pool);
+        let ground = self.ground(asking, &pool);
         Ok(self.prepare(asking, ground, picks, Vec::new()))
     }
 
@@ -289,17 +289,15 @@ impl<S: Store> Ipam<S> {
     }
 
     /// What an attempt rests on besides the pool.
-    pub(super) fn ground(&self, asking: &Asking<'_>, pool: (Revision, PoolRecord)) -> Ground {
-        let seen = self
-            .hint(asking.pool)
-            .update(|hint| (hint.witness().cloned(), hint.high));
+    pub(super) fn ground(&self, asking: &Asking<'_>, pool: &(Revision, PoolRecord)) -> Ground {
+        let node = asking.node.unwrap_or(Revision::ABSENT);
+        let ground = |hint: &Hint| Ground {
+            node,
+            ..Ground::of(hint, pool.clone())
+        };
+        let seen = self.hint(asking.pool).update(|hint| ground(hint));
         // A witness that cannot be dropped any more would have every claim refused.
-        let (witness, high) = seen.if_kept().unwrap_or_default();
-        Ground {
-            pool,
-            witness,
-            high,
-        }
+        seen.if_kept().unwrap_or_else(|| ground(&Hint::default()))
     }
 }
 

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 use berth_store::{Answer, Compare, Outcome, Read, Revision, Store, StoreError, Txn, Write};
 use berth_types::{
-    AddressRecord, AttachmentId, AttachmentRecord, Incarnation, LocalAttachment, Phase,
+    AddressRecord, AttachmentId, AttachmentRecord, Incarnation, LocalAttachment, NodeId, Phase,
     Record as _, keys,
 };
 use jiff::Timestamp;
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::fault::checkpoint;
 use crate::hint::Hint;
+use crate::history::What;
 use crate::record::parse;
 use crate::{Ipam, IpamError};
 
@@ -153,7 +154,7 @@ impl<S: Store> Ipam<S> {
                 Some(seen) => seen,
                 None => self.standing(id).await?,
             };
-            let Some(mut plan) = plan(id, lives, &seen, now) else {
+            let Some(mut plan) = plan((id, &self.node.id), lives, &seen, now) else {
                 return Ok(Released::Nothing);
             };
             if late {
@@ -173,6 +174,7 @@ impl<S: Store> Ipam<S> {
         let Plan {
             txn: _,
             released,
+            held,
             incarnation,
         } = plan;
         let clock = Clock::at(now);
@@ -185,6 +187,9 @@ impl<S: Store> Ipam<S> {
             if let Some(block) = idle {
                 self.give_back(&record.pool, block).await;
             }
+        }
+        for (address, held) in &held {
+            self.write_down(What::Released, (*address, held), revision, now);
         }
         let addresses = released.into_iter().map(|(address, _)| address).collect();
         Released::Freed {
@@ -307,7 +312,10 @@ fn changing(id: &AttachmentId) -> IpamError {
 /// A release, ready to be sent.
 struct Plan {
     txn: Txn,
+    /// The records of the addresses as they become.
     released: Vec<(IpAddr, AddressRecord)>,
+    /// And as they were.
+    held: Vec<(IpAddr, AddressRecord)>,
     incarnation: Incarnation,
 }
 
@@ -322,14 +330,21 @@ impl Plan {
 }
 
 /// Decides what a release must change; `None` when nothing is left to be done. Pure.
-fn plan(id: &AttachmentId, lives: Lives<'_>, seen: &Standing, now: Timestamp) -> Option<Plan> {
+///
+/// A record of another machine that had the node's name is not this one's to release.
+fn plan(
+    (id, node): (&AttachmentId, &NodeId),
+    lives: Lives<'_>,
+    seen: &Standing,
+    now: Timestamp,
+) -> Option<Plan> {
     let (attached_at, attached) = seen.attachment.as_ref()?;
     let may = match lives {
         Lives::Any => true,
         Lives::One(incarnation) => *incarnation == attached.incarnation,
         Lives::UpTo(revision) => *attached_at <= revision,
     };
-    if !may {
+    if !may || attached.node_id != *node {
         return None;
     }
     if attached.phase == Phase::Deleted {
@@ -338,7 +353,7 @@ fn plan(id: &AttachmentId, lives: Lives<'_>, seen: &Standing, now: Timestamp) ->
     let key = keys::attachment(id);
     let mut compares = vec![Compare::at(key.as_str(), *attached_at)];
     let mut writes = vec![Write::delete(key)];
-    let mut released = Vec::new();
+    let (mut released, mut held) = (Vec::new(), Vec::new());
     for (address, revision, record) in &seen.addresses {
         // An address that the attachment names but that is another's is left alone.
         if record
@@ -350,6 +365,7 @@ fn plan(id: &AttachmentId, lives: Lives<'_>, seen: &Standing, now: Timestamp) ->
             compares.push(Compare::at(keys::address(*address), *revision));
             writes.push(Write::put(keys::address(*address), given_up.encode()));
             released.push((*address, given_up));
+            held.push((*address, record.clone()));
         }
     }
     let txn = Txn {
@@ -360,6 +376,7 @@ fn plan(id: &AttachmentId, lives: Lives<'_>, seen: &Standing, now: Timestamp) ->
     Some(Plan {
         txn,
         released,
+        held,
         incarnation: attached.incarnation.clone(),
     })
 }
