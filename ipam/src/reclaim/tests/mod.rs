@@ -1,6 +1,7 @@
 //! A small cluster to judge.
 
 mod life;
+mod looks;
 mod model;
 mod rules;
 

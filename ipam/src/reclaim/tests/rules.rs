@@ -88,79 +88,6 @@ fn rule_4_what_cannot_be_told_is_alive() {
     assert_eq!(world.class(), Class::CannotTell(Unclear::InodeElsewhere));
 }
 
-/// whereabouts #162: one look at a pod that was just starting was enough.
-#[test]
-fn rule_5_two_looks_a_grace_apart_must_agree() {
-    let mut world = World::with_one();
-    world.node_says(&["a"]);
-    world.look(0);
-    world.look(20);
-    world.node_says(&[]);
-    let pending = Class::Pending(Gone::NoNamespace, Pending::OneLook);
-    assert_eq!(world.look(21).verdicts[0].class, pending);
-    assert_eq!(world.look(22).verdicts[0].class, GONE);
-}
-
-#[test]
-fn rule_5_a_look_that_finds_it_alive_or_nothing_starts_anew() {
-    for between in [Some(["a"]), None] {
-        let mut world = World::with_one();
-        world.node_says(&[]);
-        world.look(0);
-        world.evidence.nodes.clear();
-        if let Some(alive) = between {
-            world.node_says(&alive);
-        }
-        world.look(10);
-        world.node_says(&[]);
-        assert_eq!(freed(&world.look(20)), NONE, "case: {between:?}");
-        assert_eq!(freed(&world.look(21)), [5], "case: {between:?}");
-    }
-}
-
-#[test]
-fn rule_5_one_look_is_one_look_however_small_the_grace() {
-    let mut world = World::with_one();
-    world.limits.grace = Duration::ZERO;
-    world.limits.young = Duration::ZERO;
-    world.node_says(&[]);
-    assert_eq!(freed(&world.look(3)), NONE);
-    assert_eq!(
-        freed(&world.look(3)),
-        NONE,
-        "not even twice at the same moment"
-    );
-}
-
-#[test]
-fn rule_5_another_observer_or_boot_starts_anew() {
-    let mut world = World::with_one();
-    world.node_says(&[]);
-    world.look(0);
-    let kept = world.kept.clone();
-    let resume = |observer: &str, boot: &str, minute: u64| {
-        let now = Monotonic(60_000 * minute);
-        Observations::resume(Some(kept.clone()), observer, boot, now)
-    };
-    assert_eq!(resume("n1", "boot", 10), kept);
-    for (observer, boot) in [("n2", "boot"), ("n1", "boot2"), ("n1", "")] {
-        world.kept = resume(observer, boot, 10);
-        let fresh = Observations::none(observer, boot);
-        assert_eq!(world.kept, fresh, "case: {observer} {boot}");
-        assert_eq!(freed(&world.look(10)), NONE);
-    }
-}
-
-#[test]
-fn observations_survive_being_kept() {
-    use berth_types::Record as _;
-    let mut world = World::with_one();
-    world.node_says(&[]);
-    world.look(3);
-    let text = world.kept.encode();
-    assert_eq!(Observations::decode("file", &text), Ok(world.kept));
-}
-
 /// nvidia #37 and whereabouts freed by name what had a new owner; here the revisions are compared,
 /// as `ipam/tests/reclaim` shows on both stores.
 #[test]
@@ -175,20 +102,6 @@ fn rule_6_a_candidate_names_the_revisions_it_rests_on() {
     assert_eq!(candidate.attached_at(), Revision(2));
     assert_eq!(candidate.addresses()[0].1, Revision(3));
     assert!(!candidate.unproven());
-}
-
-/// spiderpool #2442: addresses were collected while their pods were being bound.
-#[test]
-fn rule_7_what_was_written_in_the_last_ten_minutes_is_immune() {
-    let mut world = World::with_one();
-    world.node_says(&[]);
-    world.look(0);
-    let young = Class::Pending(Gone::NoNamespace, Pending::Young);
-    assert_eq!(world.look(9).verdicts[0].class, young);
-    world.touch(5);
-    assert_eq!(world.look(15).verdicts[0].class, young, "written since");
-    assert_eq!(world.look(24).verdicts[0].class, young);
-    assert_eq!(world.look(25).verdicts[0].class, GONE);
 }
 
 /// calico #13858, spiderpool #3751: a restart or a stale cache condemned a whole pool.
