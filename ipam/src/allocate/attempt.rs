@@ -11,7 +11,7 @@ use super::pass_on::PassedOn;
 use super::set_back;
 use super::txn::{self, Ground, Owner};
 use crate::clock::{Clock, uptime_ms};
-use crate::closure::{self, Verdict};
+use crate::closure;
 use crate::fault::checkpoint;
 use crate::hint::{Pick, Witness};
 use crate::history::What;
@@ -161,7 +161,7 @@ impl<S: Store> Ipam<S> {
         }
         let node = asking.learn_node(&self.node, seen.node.as_ref())?;
         let present = set_back::present(self.store.lineage(), answer.revision, &seen);
-        let verdict = self.judge_store(asking, &ready.known, &present).await?;
+        self.judge_store(asking, &ready.known, &present).await?;
         let gone = seen.pool.is_none();
         self.learn(asking.pool, |hint| {
             match seen.pool {
@@ -169,7 +169,9 @@ impl<S: Store> Ipam<S> {
                 None => hint.pool = None,
             }
             hint.node = node;
-            if let (Some(witness), false) = (&ready.witness, verdict == Verdict::Same) {
+            if let Some(witness) = &ready.witness
+                && seen.witness != Some(witness.revision)
+            {
                 hint.drop_witness(&witness.id);
             }
             for (block, (owner, slots)) in blocks.into_iter().zip(seen.blocks) {

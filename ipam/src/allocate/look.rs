@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use berth_store::{Answer, KeyRange, Read, Revision, Store};
 use berth_types::{Block, BlockRecord, Family, PoolRecord, keys};
 
+use super::any::Chosen;
 use super::asking::Asking;
-use super::attempt::Attempt;
 use super::{set_back, txn};
 use crate::clock::{Clock, uptime_ms};
 use crate::hint::{Choice, Hint};
@@ -23,10 +23,12 @@ pub(super) const BLOCKS_PER_READ: usize = 100;
 impl<S: Store> Ipam<S> {
     /// Looks into the store for blocks of the node's own and for spare ones.
     ///
-    /// Where there are none of some family, all of the pool is looked through, and an attempt
-    /// brought home; `None` when the hint knows enough to choose now.
-    pub(super) async fn look(&self, asking: &mut Asking<'_>) -> Result<Option<Attempt>, IpamError> {
+    /// Where there are none of some family, all of the pool is looked through.
+    pub(super) async fn look(&self, asking: &mut Asking<'_>) -> Result<Chosen, IpamError> {
         let pool = self.read_pool(asking).await?;
+        if let Some(id) = asking.to_be_kept(&pool.1) {
+            return Ok(Chosen::KeptFor(id));
+        }
         let blocks = KeyRange::prefix(keys::blocks(asking.pool));
         let claimed = self.store.read(&[Read::List(blocks)]).await?;
         let wanted = self.blocks_to_look_at(&pool.1, &claimed);
@@ -54,13 +56,12 @@ impl<S: Store> Ipam<S> {
             let families = pool.1.families();
             families.into_iter().all(|f| choose(f) != Choice::Look)
         });
-        // The pool's keeping of addresses is seen by the choice. What was learnt is lost where it
-        // cannot be kept, so the choice is made here then.
-        let kept = choosable.if_kept();
-        if kept == Some(true) || (kept.is_some() && asking.to_be_kept(&pool.1).is_some()) {
-            return Ok(None);
+        // What was learnt is lost where it cannot be kept, so the choice is made here then.
+        if choosable.if_kept() == Some(true) {
+            return Ok(Chosen::Nothing);
         }
-        self.scan_for_all(asking, pool).await.map(Some)
+        let ready = self.scan_for_all(asking, pool).await?;
+        Ok(Chosen::Ready(Box::new(ready)))
     }
 
     /// The pool that is being tried, when it is open to the request.

@@ -55,10 +55,10 @@ impl<S: Store> Ipam<S> {
         asking: &Asking<'_>,
         known: &Known,
         present: &Present,
-    ) -> Result<Verdict, IpamError> {
+    ) -> Result<(), IpamError> {
         match judge_set_back(known, present) {
             Verdict::SetBack(how) => Err(self.close_store(asking, how).await),
-            verdict => Ok(verdict),
+            Verdict::Same | Verdict::Released | Verdict::CannotTell => Ok(()),
         }
     }
 
@@ -80,7 +80,7 @@ impl<S: Store> Ipam<S> {
             witness: None,
             ..known.clone()
         };
-        self.judge_store(asking, &known, &present).await.map(drop)
+        self.judge_store(asking, &known, &present).await
     }
 
     /// Gives back at once what was claimed in a store that turns out to be another.

@@ -331,7 +331,8 @@ impl Plan {
 
 /// Decides what a release must change; `None` when nothing is left to be done. Pure.
 ///
-/// A record of another machine that had the node's name is not this one's to release.
+/// A record of another machine that had the node's name is not this one's to release; one whose
+/// incarnation this one remembers is its own, also when its node id was lost.
 fn plan(
     (id, node): (&AttachmentId, &NodeId),
     lives: Lives<'_>,
@@ -344,7 +345,8 @@ fn plan(
         Lives::One(incarnation) => *incarnation == attached.incarnation,
         Lives::UpTo(revision) => *attached_at <= revision,
     };
-    if !may || attached.node_id != *node {
+    let known = matches!(lives, Lives::One(_));
+    if !may || (attached.node_id != *node && !known) {
         return None;
     }
     if attached.phase == Phase::Deleted {
