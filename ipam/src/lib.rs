@@ -6,8 +6,8 @@
 //!
 //! - [`Ipam::allocate`] gives an attachment an address, [`Ipam::release`] takes it back.
 //! - [`Ipam::drain`] makes releases that waited for the store.
-//! - [`pools`] is what operators do with pools, [`operator`] with addresses, [`listing`] what they
-//!   see.
+//! - [`pools`] is what operators do with pools, [`reservations`] with addresses that are kept for
+//!   somebody, [`operator`] with those that are held, [`listing`] what they see.
 
 mod allocate;
 mod error;
@@ -20,6 +20,7 @@ pub mod operator;
 pub mod pools;
 mod record;
 mod release;
+pub mod reservations;
 
 use std::fs;
 use std::path::{Path, PathBuf};
