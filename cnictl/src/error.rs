@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use berth_ipam::pools::PoolError;
+use berth_ipam::reservations::ReserveError;
 use berth_store::{ConfigError, StoreError};
 
 /// A command that ran to its end.
@@ -36,6 +37,9 @@ pub(crate) enum Failure {
     /// A pool cannot be made, changed, deleted or found.
     #[error(transparent)]
     Pool(#[from] PoolError),
+    /// Addresses cannot be kept, or not be let go.
+    #[error(transparent)]
+    Reserve(#[from] ReserveError),
     /// The operator did not agree.
     #[error("not confirmed, so nothing was done")]
     Declined,
@@ -57,12 +61,20 @@ impl Failure {
         match self {
             // Whoever reads along has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => DONE,
-            Self::Store(_) | Self::Pool(PoolError::Store(_)) | Self::Output(_) => COULD_NOT_TELL,
+            Self::Store(_)
+            | Self::Pool(PoolError::Store(_))
+            | Self::Reserve(ReserveError::Store(_))
+            | Self::Output(_) => COULD_NOT_TELL,
+            Self::Reserve(ReserveError::Partly { cause, .. })
+                if matches!(**cause, ReserveError::Store(_)) =>
+            {
+                COULD_NOT_TELL
+            }
             Self::Usage { .. }
             | Self::Config(_)
             | Self::Pool(PoolError::Invalid(_))
             | Self::NobodyToAsk => USAGE,
-            Self::Pool(_) | Self::Declined => FINDINGS,
+            Self::Pool(_) | Self::Reserve(_) | Self::Declined => FINDINGS,
         }
     }
 
@@ -70,7 +82,10 @@ impl Failure {
         match self {
             Self::Usage { hint, .. } => hint,
             Self::Config(_) => "correct --store, BERTH_STORE or the configuration file",
-            Self::Store(error) | Self::Pool(PoolError::Store(error)) => store_hint(error),
+            Self::Store(error)
+            | Self::Pool(PoolError::Store(error))
+            | Self::Reserve(ReserveError::Store(error)) => store_hint(error),
+            Self::Reserve(error) => error.hint(),
             Self::Pool(error) => error.hint(),
             Self::Declined => "answer y, or give --yes",
             Self::NobodyToAsk => "look at it with --dry-run, then give --yes",

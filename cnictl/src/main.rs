@@ -9,6 +9,7 @@ mod error;
 mod observe;
 mod output;
 mod pool;
+mod reservation;
 mod store;
 
 use std::io;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use jiff::Timestamp;
 
-use cli::{Cli, Command, IpCommand, PoolCommand};
+use cli::{Cli, Command, IpCommand};
 use error::{Ended, Failure};
 use output::Printer;
 
@@ -40,15 +41,8 @@ async fn run(
     let store = || store::open(&cli.store);
     match &cli.command {
         Command::Completions { shell } => Ok(out.bytes(&cli::completions(*shell))?),
-        Command::Pool(PoolCommand::Create(args)) => {
-            let wanted = pool::wanted(args)?;
-            pool::create(&store::open_or_make(&cli.store)?, &args.name, &wanted, out).await
-        }
-        Command::Pool(PoolCommand::List) => pool::list(&store()?, out).await,
-        Command::Pool(PoolCommand::Show { name }) => pool::show(&store()?, name, out).await,
-        Command::Pool(PoolCommand::Extend(args)) => pool::extend(&store()?, args, out).await,
-        Command::Pool(PoolCommand::Resume { name }) => pool::resume(&store()?, name, out).await,
-        Command::Pool(PoolCommand::Delete(args)) => pool::delete(&store()?, args, out).await,
+        Command::Pool(command) => pool::run(&cli.store, command, out).await,
+        Command::Reserve(command) => reservation::run(&store()?, command, now, out).await,
         Command::Ip(IpCommand::List(args)) => address::list(&store()?, args, out).await,
         Command::Ip(IpCommand::Show { address }) => address::show(&store()?, *address, out).await,
         Command::Ip(IpCommand::Release(args)) | Command::Release(args) => {

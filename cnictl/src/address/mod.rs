@@ -18,7 +18,9 @@ use crate::output::Printer;
 
 pub(crate) use release::release;
 use row::AddressRow;
-use state::State;
+pub(crate) use row::HolderRow;
+pub(crate) use state::State;
+pub(crate) use table::pod_cell;
 
 /// `cnictl ip list`
 pub(crate) async fn list(

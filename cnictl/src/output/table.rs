@@ -85,7 +85,7 @@ impl From<Option<Timestamp>> for Cell {
 }
 
 /// `rows` under their headings, each line with its newline.
-pub(super) fn of<R: Row>(rows: &[R]) -> String {
+pub(crate) fn of<R: Row>(rows: &[R]) -> String {
     lines(R::HEADINGS, rows.iter().map(Row::cells))
 }
 
