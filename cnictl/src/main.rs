@@ -1,6 +1,6 @@
 //! `cnictl`: the operator's hand on Berth.
 //!
-//! Exit codes: 0 done, 1 findings or a refusal, 2 the store could not tell, 64 usage.
+//! Exit codes: 0 done, 1 findings or a refusal, 2 could not tell, 64 usage.
 
 mod address;
 mod cli;
@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use jiff::Timestamp;
 
-use cli::{Cli, Command, IpCommand};
+use cli::{Cli, Command};
 use error::{Ended, Failure};
 use output::Printer;
 
@@ -43,10 +43,7 @@ async fn run(
         Command::Completions { shell } => Ok(out.bytes(&cli::completions(*shell))?),
         Command::Pool(command) => pool::run(&cli.store, command, out).await,
         Command::Reserve(command) => reservation::run(&store()?, command, now, out).await,
-        Command::Ip(IpCommand::List(args)) => address::list(&store()?, args, out).await,
-        Command::Ip(IpCommand::Show { address }) => address::show(&store()?, *address, out).await,
-        Command::Ip(IpCommand::Release(args)) | Command::Release(args) => {
-            address::release(&store()?, args, now, out).await
-        }
+        Command::Ip(command) => address::run(&cli.store, command, now, out).await,
+        Command::Release(args) => address::release(&store()?, args, now, out).await,
     }
 }

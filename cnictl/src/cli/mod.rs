@@ -12,7 +12,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use consent::{Consent, ConsentArgs};
-pub(crate) use ip::{IpCommand, ListArgs, ReleaseArgs};
+pub(crate) use ip::{IpCommand, ListArgs, LogArgs, ReleaseArgs};
 pub(crate) use pool::{
     CreateArgs, DeleteArgs, ExcludeArgs, PoolCommand, SetArgs, SettingsArgs, StateArgs, SubnetArgs,
 };

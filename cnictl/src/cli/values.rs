@@ -2,6 +2,7 @@
 
 use berth_types::{BlockSize, NamePattern, ReservationId, VlanId};
 use ipnetwork::IpNetwork;
+use jiff::Timestamp;
 
 /// Name patterns; none of them stands for everybody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,6 +78,12 @@ pub(crate) fn show_seconds(time: u32) -> String {
         || time.to_string(),
         |(name, length)| format!("{}{name}", time / length),
     )
+}
+
+/// A moment that every machine understands in the same way.
+pub(crate) fn moment(raw: &str) -> Result<Timestamp, String> {
+    let parsed = raw.parse::<Timestamp>();
+    parsed.map_err(|_no_moment| "write date, time and zone, as in 2026-11-20T03:14:00Z".to_owned())
 }
 
 /// A reservation: `NAMESPACE/NAME` for a workload's, or its full name.

@@ -12,13 +12,15 @@ mod choose;
 mod delete;
 mod error;
 mod grow;
+mod plan;
 #[cfg(test)]
 mod tests;
 mod view;
 
 pub use delete::{Removal, plan_delete};
 pub use error::ReserveError;
-pub use grow::{Addition, Ask, Growth, Order, create, extend, plan_create, plan_extend};
+pub use grow::{create, extend};
+pub use plan::{Addition, Ask, Growth, Order, plan_create, plan_extend};
 pub use view::{Seen, View, look};
 
 /// What to do about an address that somebody holds.
