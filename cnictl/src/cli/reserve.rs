@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use berth_types::{PoolName, ReservationId};
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::{ConsentArgs, values};
 
@@ -50,15 +50,15 @@ pub(crate) enum ReserveCommand {
 
 /// Which addresses are to be kept.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").required(true).args(["count", "addresses"]))]
 pub(crate) struct GrowArgs {
     /// So many that nobody has; of a pool with IPv4 and IPv6, so many of each.
-    #[arg(long, value_name = "NUMBER", required_unless_present = "addresses")]
+    #[arg(long, value_name = "NUMBER", value_parser = values::count)]
     pub(crate) count: Option<NonZeroU32>,
     /// This address; may be given several times.
     #[arg(
         long = "address",
         value_name = "IP",
-        conflicts_with = "count",
         value_parser = berth_types::parse_address
     )]
     pub(crate) addresses: Vec<IpAddr>,

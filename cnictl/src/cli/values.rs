@@ -1,5 +1,7 @@
 //! Values on the command line that are not one type's plain text.
 
+use std::num::NonZeroU32;
+
 use berth_types::{BlockSize, NamePattern, ReservationId, VlanId};
 use ipnetwork::IpNetwork;
 use jiff::Timestamp;
@@ -78,6 +80,12 @@ pub(crate) fn show_seconds(time: u32) -> String {
         || time.to_string(),
         |(name, length)| format!("{}{name}", time / length),
     )
+}
+
+/// How many, at least one.
+pub(crate) fn count(raw: &str) -> Result<NonZeroU32, String> {
+    raw.parse()
+        .map_err(|_no_number| "use a number from 1".to_owned())
 }
 
 /// A moment that every machine understands in the same way.

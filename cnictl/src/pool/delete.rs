@@ -10,7 +10,7 @@ use super::{look, summary};
 use crate::cli::{Consent, DeleteArgs};
 use crate::confirm::confirm;
 use crate::error::{Ended, Failure};
-use crate::output::Printer;
+use crate::output::{Printer, addresses};
 
 /// What became of a pool. Stable JSON.
 #[derive(Debug, Serialize)]
@@ -69,9 +69,10 @@ fn with_it(goes: &Goes) -> String {
         remembered,
         reservations,
     } = goes;
-    let history = format!(", with the history of {remembered} addresses");
+    let remembered = u64::try_from(*remembered).unwrap_or(u64::MAX);
+    let history = format!(", with the history of {}", addresses(remembered));
     match reservations.len() {
         0 => history,
-        count => format!("{history} and {count} unused sticky reservations"),
+        count => format!("{history} and {count} unused sticky reservation(s)"),
     }
 }

@@ -6,7 +6,7 @@ use berth_types::{PoolRecord, Subnet};
 use serde::Serialize;
 
 use crate::cli::values::show_seconds;
-use crate::output::{Cell, Heading, Row, cell};
+use crate::output::{Cell, Heading, Row, amount, cell};
 
 /// One field that differs. Stable JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,14 +52,11 @@ fn fields(pool: &PoolRecord) -> [(&'static str, String); 9] {
             "excluded",
             join(subnets.iter().flat_map(|Subnet { exclude, .. }| exclude)),
         ),
-        ("size", pool.size().to_string()),
+        ("size", amount(pool.size())),
         ("blockSize", block_size.to_string()),
         ("namespaces", patterns(namespaces)),
         ("nodes", patterns(nodes)),
-        (
-            "sticky",
-            sticky_words(*sticky, *sticky_for_s).unwrap_or_default(),
-        ),
+        ("sticky", sticky_words(*sticky, *sticky_for_s)),
         ("cooldown", show_seconds(*cooldown_s)),
         ("state", state.to_string()),
     ]
@@ -74,13 +71,13 @@ pub(super) fn patterns(patterns: &[impl Display]) -> String {
     }
 }
 
-/// How long a sticky pool keeps an address unused.
-pub(super) fn sticky_words(sticky: bool, time: u32) -> Option<String> {
-    let words = match time {
-        0 => "for-ever".to_owned(),
-        time => show_seconds(time),
-    };
-    sticky.then_some(words)
+/// How long a pool keeps a pod's address unused; `no` when it keeps none.
+pub(super) fn sticky_words(sticky: bool, time: u32) -> String {
+    match (sticky, time) {
+        (false, _) => "no".to_owned(),
+        (true, 0) => "for-ever".to_owned(),
+        (true, time) => show_seconds(time),
+    }
 }
 
 fn join(values: impl IntoIterator<Item = impl Display>) -> String {

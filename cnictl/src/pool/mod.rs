@@ -16,7 +16,7 @@ use berth_types::{BadRecord, BlockSize, PoolName, PoolRecord};
 use crate::cli::{CreateArgs, PoolCommand, StoreArgs};
 use crate::error::{Ended, Failure};
 use crate::observe::Snapshot;
-use crate::output::Printer;
+use crate::output::{Printer, addresses};
 use crate::store;
 
 use row::PoolRow;
@@ -127,8 +127,8 @@ fn summary(row: &PoolRow) -> String {
         .map(|subnet| subnet.cidr.as_str())
         .collect();
     format!(
-        "{} addresses in {}",
-        row.size.unwrap_or_default(),
+        "{} in {}",
+        addresses(row.size.unwrap_or_default()),
         cidrs.join(", ")
     )
 }

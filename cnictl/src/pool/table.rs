@@ -103,7 +103,7 @@ impl PoolRow {
 impl Sheet for PoolRow {
     fn text(&self) -> String {
         let sticky = self.sticky.zip(self.sticky_for_s);
-        let sticky = sticky.map(|(on, time)| sticky_words(on, time).unwrap_or("no".to_owned()));
+        let sticky = sticky.map(|(on, time)| sticky_words(on, time));
         let mut text = fields(&[
             ("POOL", cell(self.pool.as_str())),
             ("STATE", cell(self.state.as_str())),

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::row::ranges;
 use crate::error::{Ended, Failure};
-use crate::output::Printer;
+use crate::output::{Printer, addresses};
 
 /// What became of a reservation. Stable JSON.
 #[derive(Debug, Serialize)]
@@ -75,8 +75,11 @@ fn report(
         ("unchanged", sentence)
     } else {
         let ranges: Vec<_> = ranges(&added).iter().map(AddressRange::to_string).collect();
-        let (count, ranges) = (added.len(), ranges.join(", "));
-        let sentence = format!("reservation {id} {verb} with {count} addresses: {ranges}");
+        let count = addresses(u64::try_from(added.len()).unwrap_or(u64::MAX));
+        let sentence = format!(
+            "reservation {id} {verb} with {count}: {}",
+            ranges.join(", ")
+        );
         (outcome, sentence)
     };
     let row = GrownRow {

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use crate::cli::{Consent, GrowArgs, ReserveCommand, WhichArgs};
 use crate::confirm::confirm;
 use crate::error::{Ended, Failure};
-use crate::output::Printer;
+use crate::output::{Printer, addresses};
 
 use row::{DeletedRow, ReservationRow};
 
@@ -26,7 +26,7 @@ pub(crate) async fn run(
     now: Timestamp,
     out: &mut Printer<impl Write, impl Write>,
 ) -> Result<Ended, Failure> {
-    let (pool, id, addresses) = match command {
+    let (pool, id, wanted) = match command {
         ReserveCommand::Create {
             id,
             pool,
@@ -39,8 +39,8 @@ pub(crate) async fn run(
         ReserveCommand::Show { id } => return show(store, id, out).await,
         ReserveCommand::Delete(args) => return delete(store, args, out).await,
     };
-    let order = order(id, addresses);
-    if addresses.dry_run {
+    let order = order(id, wanted);
+    if wanted.dry_run {
         grow::preview(store, pool, &order, out).await
     } else {
         grow::grow(store, pool, &order, now, out).await
@@ -81,7 +81,12 @@ async fn list(
         pool.is_none_or(of_pool) && namespace.is_none_or(|ns| row.namespace == ns)
     };
     let rows: Vec<_> = row::rows(&view).into_iter().filter(listed).collect();
-    out.list(&rows, "there is no such reservation")?;
+    let empty = if pool.is_some() || namespace.is_some() {
+        "no reservation matches"
+    } else {
+        "there is no reservation; make one with `cnictl reserve create`"
+    };
+    out.list(&rows, empty)?;
     remark_problems(&rows, &view, out)
 }
 
@@ -137,7 +142,7 @@ async fn delete(
     let view = reservations::look(store).await?;
     let removal = reservations::plan_delete(&view, id, if_held(*held))?;
     let rows = row::removed(&view, &removal);
-    let count = rows.len();
+    let count = addresses(u64::try_from(rows.len()).unwrap_or(u64::MAX));
     let deleted = |outcome| DeletedRow {
         reservation: id.to_string(),
         outcome,
@@ -153,14 +158,14 @@ async fn delete(
         Consent::Ask => {
             out.preview(&rows)?;
             confirm(
-                &format!("Delete reservation {id} and let go of its {count} addresses?"),
+                &format!("Delete reservation {id} and let go of {count}?"),
                 out,
             )?;
         }
         Consent::Given => {}
     }
     removal.commit(store).await?;
-    let sentence = format!("reservation {id} deleted: {count} addresses are let go");
+    let sentence = format!("reservation {id} deleted, which had {count}");
     out.done(sentence, &deleted("deleted"))?;
     Ok(Ended::Clean)
 }

@@ -60,9 +60,7 @@ pub enum PoolError {
         holder: String,
     },
     /// Addresses of the pool are kept for workloads.
-    #[error(
-        "pool {pool} is in use: {count} reservations have addresses of it, the first is {first}"
-    )]
+    #[error("pool {pool} is in use: {first} has addresses of it (reservations in all: {count})")]
     Reserved {
         /// The pool.
         pool: PoolName,

@@ -3,9 +3,14 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use berth_types::{AddressRecord, Block, Family, PoolName, PoolRecord, ReservationId, Subnet};
+use berth_types::{
+    AddressRecord, Block, Family, PoolName, PoolRecord, ReservationId, Subnet, number,
+};
 
 use super::view::View;
+
+/// How many addresses at the end of an IPv6 subnet are set apart (RFC 2526).
+const ANYCAST: u128 = 128;
 
 /// Where addresses are chosen, and for whom.
 #[derive(Clone, Copy, Debug)]
@@ -40,13 +45,15 @@ impl Place<'_> {
             let matching = ranked.iter().filter(move |(rank, ..)| *rank == wanted);
             matching.map(|(_, _, address)| *address)
         };
-        let never_used = self.never_used(family);
+        let plain = self.never_used(family).filter(|a| !self.is_anycast(*a));
+        let anycast = self.never_used(family).filter(|a| self.is_anycast(*a));
         let claimed = self.in_blocks(family);
         of(Rank::Marked)
-            .chain(never_used)
+            .chain(plain)
             .chain(of(Rank::Used))
             .chain(claimed)
             .chain(of(Rank::UsedInBlock))
+            .chain(anycast)
             .chain(of(Rank::Unproven))
             .take(count)
             .collect()
@@ -87,6 +94,14 @@ impl Place<'_> {
         let block = Block::containing(address, self.record.block_size);
         let key = (self.pool.clone(), block.first);
         self.view.claimed.contains(&key)
+    }
+
+    /// Whether routers may answer to it: the last 128 addresses of an IPv6 subnet (RFC 2526).
+    fn is_anycast(&self, address: IpAddr) -> bool {
+        let subnet = self.record.subnet_of(address);
+        let last = subnet.map(|subnet| number(subnet.whole().last()));
+        Family::of(address) == Family::V6
+            && last.is_some_and(|last| last - number(address) < ANYCAST)
     }
 
     /// Never held, and in nobody's block. Ends early: only what has a record is passed over.
