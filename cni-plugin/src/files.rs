@@ -10,16 +10,17 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use berth_ipam::{lock_file, uptime_ms};
 use berth_types::{
     AttachmentId, Incarnation, LocalAttachment, MacAddr, NetnsRef, Record, SchemaVersion,
 };
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::time::{ClockId, clock_gettime, clock_nanosleep};
+use nix::time::{ClockId, clock_nanosleep};
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{CniError, Code};
@@ -238,7 +239,7 @@ fn file_name(id: &AttachmentId) -> String {
 fn lock_linked(path: &Path, id: &AttachmentId) -> Result<Flock<File>, CniError> {
     let begun = uptime_ms();
     let failed = |error: io::Error| CniError::io(path.display(), &error);
-    let mut file = open(path).map_err(failed)?;
+    let mut file = lock_file::open(path).map_err(failed)?;
     loop {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => {
@@ -246,7 +247,7 @@ fn lock_linked(path: &Path, id: &AttachmentId) -> Result<Flock<File>, CniError> 
                 if fs::metadata(path).is_ok_and(|there| there.ino() == held) {
                     return Ok(lock);
                 }
-                file = open(path).map_err(failed)?;
+                file = lock_file::open(path).map_err(failed)?;
             }
             Err((unlocked, Errno::EWOULDBLOCK)) => {
                 file = unlocked;
@@ -262,23 +263,6 @@ fn lock_linked(path: &Path, id: &AttachmentId) -> Result<Flock<File>, CniError> 
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    let open = options
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .mode(0o600);
-    match (open.open(path), path.parent()) {
-        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(folder)?;
-            open.open(path)
-        }
-        (opened, _) => opened,
-    }
-}
-
 fn pause() {
     let interval = Duration::from_millis(INTERVAL_MS).into();
     // Woken early is looked again early.
@@ -287,14 +271,6 @@ fn pause() {
         nix::time::ClockNanosleepFlags::empty(),
         &interval,
     );
-}
-
-/// Milliseconds since boot, sleep included; the same for every process.
-pub fn uptime_ms() -> u64 {
-    clock_gettime(ClockId::CLOCK_BOOTTIME)
-        .ok()
-        .and_then(|now| u64::try_from(Duration::from(now).as_millis()).ok())
-        .unwrap_or(0)
 }
 
 /// The lock of the attachment keeps two writers apart, so that one name for fresh files will do.

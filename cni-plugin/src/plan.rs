@@ -20,9 +20,9 @@ pub enum Step {
         /// Whether neighbours are told.
         announce: Announce,
     },
-    /// Set its address.
+    /// Set an address.
     Address(IpNetwork),
-    /// Bring it up; with its address on, this announces it.
+    /// Bring it up; with its addresses on, this announces them.
     Up,
     /// Set a route.
     Route {
@@ -36,61 +36,67 @@ pub enum Step {
 /// What the interface is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Its address.
-    pub address: IpAddr,
-    /// The subnet the address is from.
-    pub subnet: Subnet,
+    /// Its addresses, each with the subnet it is from.
+    pub addresses: Vec<(IpAddr, Subnet)>,
     /// Its hardware address; absent to keep the one it has.
     pub mac: Option<MacAddr>,
-    /// Whether neighbours are told of the address.
+    /// Whether neighbours are told of the addresses.
     pub announce: Announce,
 }
 
-impl Shape {
-    /// The address with the subnet's prefix length.
-    ///
-    /// # Errors
-    /// Code 999 when the subnet's prefix does not fit the address.
-    pub fn cidr(&self) -> Result<IpNetwork, CniError> {
-        IpNetwork::new(self.address, self.subnet.cidr.prefix()).map_err(|error| {
-            let message = format!("address {}: {error}", self.address);
-            CniError::new(Code::Internal, message)
-                .details("see the pool's subnets with `cnictl pool show`")
-        })
-    }
+/// An address with its subnet's prefix length.
+///
+/// # Errors
+/// Code 999 when the subnet's prefix does not fit the address.
+pub fn cidr(address: IpAddr, subnet: &Subnet) -> Result<IpNetwork, CniError> {
+    IpNetwork::new(address, subnet.cidr.prefix()).map_err(|error| {
+        let message = format!("address {address}: {error}");
+        CniError::new(Code::Internal, message)
+            .details("see the pool's subnets with `cnictl pool show`")
+    })
+}
 
-    /// The routes: the default route by the gateway, then the pool's own.
+/// The routes of a subnet: the default route by its gateway, then its own.
+fn routes(subnet: &Subnet) -> impl Iterator<Item = RouteEntry> {
+    let any = match subnet.cidr {
+        IpNetwork::V4(_) => IpNetwork::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+        IpNetwork::V6(_) => IpNetwork::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0),
+    };
+    let default = any.ok().zip(subnet.gateway);
+    let default = default.map(|(dst, gateway)| RouteEntry {
+        dst,
+        gw: Some(gateway),
+    });
+    let others = subnet.routes.iter().map(|route| RouteEntry {
+        dst: route.dst,
+        gw: route.gw.or(subnet.gateway),
+    });
+    default.into_iter().chain(others)
+}
+
+impl Shape {
+    /// All routes, in the order of the addresses.
     pub fn routes(&self) -> Vec<RouteEntry> {
-        let any = match self.address {
-            IpAddr::V4(_) => IpNetwork::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
-            IpAddr::V6(_) => IpNetwork::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0),
-        };
-        let default = any.ok().zip(self.subnet.gateway);
-        let default = default.map(|(dst, gateway)| RouteEntry {
-            dst,
-            gw: Some(gateway),
-        });
-        let others = self.subnet.routes.iter().map(|route| RouteEntry {
-            dst: route.dst,
-            gw: route.gw.or(self.subnet.gateway),
-        });
-        default.into_iter().chain(others).collect()
+        let subnets = self.addresses.iter().map(|(_, subnet)| subnet);
+        subnets.flat_map(routes).collect()
     }
 
     /// The steps, in order.
     ///
     /// # Errors
-    /// As [`Shape::cidr`].
+    /// As [`cidr`].
     pub fn steps(&self) -> Result<Vec<Step>, CniError> {
         let mut steps = Vec::new();
-        if self.address.is_ipv6() {
+        if self.addresses.iter().any(|(address, _)| address.is_ipv6()) {
             steps.push(Step::EnableIpv6);
         }
         steps.push(Step::Prepare {
             mac: self.mac,
             announce: self.announce,
         });
-        steps.push(Step::Address(self.cidr()?));
+        for (address, subnet) in &self.addresses {
+            steps.push(Step::Address(cidr(*address, subnet)?));
+        }
         steps.push(Step::Up);
         steps.extend(self.routes().into_iter().filter_map(|route| {
             Some(Step::Route {
@@ -169,8 +175,7 @@ mod tests {
         };
         let mac = Some(MacAddr::of_address(address.parse().unwrap()));
         Shape {
-            address: address.parse().unwrap(),
-            subnet,
+            addresses: vec![(address.parse().unwrap(), subnet)],
             mac,
             announce: Announce::WhenUp,
         }
@@ -209,6 +214,21 @@ mod tests {
             .steps()
             .unwrap();
         assert_eq!(steps.first(), Some(&Step::EnableIpv6));
+    }
+
+    #[test]
+    fn both_families_are_on_before_the_link_comes_up() {
+        let mut both = shape("10.20.1.17", "10.20.1.0/24", Some("10.20.1.1"));
+        let six = shape("2001:db8::17", "2001:db8::/64", Some("2001:db8::1"));
+        both.addresses.extend(six.addresses);
+        let steps = both.steps().unwrap();
+        let at = |wanted: &Step| steps.iter().position(|step| step == wanted);
+        let addresses = ["10.20.1.17/24", "2001:db8::17/64"];
+        for address in addresses.map(|a| Step::Address(a.parse().unwrap())) {
+            assert!(at(&address).unwrap() < at(&Step::Up).unwrap());
+        }
+        let routes: Vec<_> = both.routes().iter().map(|r| r.dst.to_string()).collect();
+        assert_eq!(routes, ["0.0.0.0/0", "::/0"]);
     }
 
     #[test]

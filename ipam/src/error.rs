@@ -1,11 +1,69 @@
 //! Why an address could not be had or given back.
 
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use berth_store::{Revision, StoreError};
-use berth_types::{BadRecord, Holder, PoolName, PoolState, ReservationId};
+use berth_store::StoreError;
+use berth_types::{
+    BadRecord, Family, Holder, MacAddr, NodeName, PoolName, PoolState, ReservationId,
+};
+
+use crate::closure::SetBack;
+use crate::node::Anothers;
+
+/// How one pool stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolCount {
+    /// The pool.
+    pub pool: PoolName,
+    /// The family that is used up, when the pool has more than one.
+    pub family: Option<Family>,
+    /// How many addresses it hands out.
+    pub size: u64,
+    /// How many of them are held.
+    pub held: u64,
+    /// How many are kept for somebody.
+    pub reserved: u64,
+    /// How many are doubtful and could not be probed.
+    pub unproven: u64,
+}
+
+impl fmt::Display for PoolCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            pool,
+            family,
+            size,
+            held,
+            reserved,
+            unproven,
+        } = self;
+        write!(f, "pool {pool}: ")?;
+        if let Some(family) = family {
+            write!(f, "{family}: ")?;
+        }
+        write!(f, "{held} of {size} are held")?;
+        if *reserved > 0 {
+            write!(f, ", {reserved} reserved")?;
+        }
+        if *unproven > 0 {
+            write!(f, ", {unproven} unproven")?;
+        }
+        Ok(())
+    }
+}
+
+fn listed(pools: &[PoolCount]) -> String {
+    let texts: Vec<_> = pools.iter().map(ToString::to_string).collect();
+    texts.join("; ")
+}
+
+fn of_pod(holder: &Holder) -> String {
+    let pod = holder.pod.as_ref();
+    pod.map_or_else(String::new, |pod| format!(" of pod {pod}"))
+}
 
 /// An allocation or release that did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -25,19 +83,83 @@ pub enum IpamError {
         /// Its state.
         state: PoolState,
     },
-    /// The pool is not for everybody, or keeps addresses for pods: a later release knows how.
-    #[error("pool {0} has namespaces, nodes or sticky set, which this release does not honour")]
-    NotHonoured(PoolName),
-    /// Every usable address is held.
-    #[error("pool {pool} has no free address: {held} of {size} are held")]
-    Exhausted {
+    /// The pool is for other namespaces or other nodes.
+    #[error("pool {pool} is not for {whom}")]
+    NotAdmitted {
         /// The pool.
         pool: PoolName,
-        /// How many addresses it hands out.
-        size: u64,
-        /// How many of them are held.
-        held: u64,
+        /// Who asked: `namespace …` or `node …`.
+        whom: String,
     },
+    /// None of the pools that were to be tried has an address left.
+    #[error("no free address in {}", listed(.pools))]
+    Exhausted {
+        /// How each of them stands.
+        pools: Vec<PoolCount>,
+    },
+    /// The reservation that was asked for does not exist.
+    #[error("reservation {0} does not exist")]
+    NoSuchReservation(ReservationId),
+    /// The reservation is of another pool than the ones that may be used.
+    #[error("reservation {id} is of pool {pool}, which is not among the pools to be tried")]
+    ReservationElsewhere {
+        /// The reservation.
+        id: ReservationId,
+        /// Its pool.
+        pool: PoolName,
+    },
+    /// The address that was asked for is not one of the workload's set.
+    #[error("address {address} is not one of reservation {id}")]
+    NotInReservation {
+        /// The address.
+        address: IpAddr,
+        /// The reservation.
+        id: ReservationId,
+    },
+    /// Every address of a workload's set is held.
+    #[error("all {count} addresses of reservation {id} are held, {address} by {attachment}{pod}",
+            attachment = .holder.attachment, pod = of_pod(.holder))]
+    ReservationInUse {
+        /// The reservation.
+        id: ReservationId,
+        /// How many addresses it has.
+        count: usize,
+        /// The one that is held for longest.
+        address: IpAddr,
+        /// Its holder.
+        holder: Box<Holder>,
+    },
+    /// The address is this pod's, but its former holder is not proven gone.
+    #[error("address {address} is this pod's, but {attachment} still holds it: {reason}",
+            attachment = .holder.attachment)]
+    NotProvenGone {
+        /// The address.
+        address: IpAddr,
+        /// Who holds it.
+        holder: Box<Holder>,
+        /// What speaks against taking it.
+        reason: String,
+    },
+    /// Somebody on the wire has the address, whatever the store says.
+    #[error("address {address} is free in the store, but {mac} answers for it on the wire")]
+    Conflict {
+        /// The address.
+        address: IpAddr,
+        /// Who answers.
+        mac: MacAddr,
+    },
+    /// The address may only be given after a look at the wire, which nobody here can take.
+    #[error("address {address} was taken from a holder that was not heard, and cannot be probed")]
+    Doubtful {
+        /// The address.
+        address: IpAddr,
+    },
+    /// The node's name belongs to another machine.
+    #[error(transparent)]
+    NodeNameTaken(#[from] Anothers),
+    /// An operator declared this node dead while the store was closed.
+    #[error("node {0} was declared dead when the store was restored")]
+    DeclaredDead(NodeName),
     /// The address that was asked for belongs to somebody else.
     #[error("address {address} is held by {attachment} since {since}",
             attachment = .holder.attachment, since = .holder.since)]
@@ -63,14 +185,6 @@ pub enum IpamError {
         /// The pool.
         pool: PoolName,
     },
-    /// Two addresses of one family, or more than this release gives at once.
-    #[error("{count} addresses were asked for at once, at most {most} can be given")]
-    TooMany {
-        /// How many were asked for.
-        count: usize,
-        /// How many can be given.
-        most: usize,
-    },
     /// Nobody may allocate: the store was set back, or an operator closed it.
     #[error("the store is closed for allocation: {reason}")]
     Closed {
@@ -78,13 +192,8 @@ pub enum IpamError {
         reason: String,
     },
     /// The store is older than what this node has seen of it: restored from a backup, or replaced.
-    #[error("the store is at revision {now}, but this node has seen revision {seen} of it")]
-    SetBack {
-        /// The highest revision seen.
-        seen: Revision,
-        /// The store's revision.
-        now: Revision,
-    },
+    #[error("{0}")]
+    SetBack(SetBack),
     /// A record that this program must not touch stands in the way.
     #[error(transparent)]
     Record(#[from] BadRecord),
@@ -117,7 +226,11 @@ impl IpamError {
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Store(error) => error.is_away(),
-            Self::Contended { .. } | Self::JournalFull { .. } => true,
+            Self::Contended { .. }
+            | Self::JournalFull { .. }
+            | Self::ReservationInUse { .. }
+            | Self::NotProvenGone { .. }
+            | Self::Doubtful { .. } => true,
             _ => false,
         }
     }
@@ -126,7 +239,22 @@ impl IpamError {
     pub(crate) const fn is_about_address(&self) -> bool {
         matches!(
             self,
-            Self::Held { .. } | Self::Reserved { .. } | Self::NotInPool { .. }
+            Self::Held { .. }
+                | Self::Reserved { .. }
+                | Self::NotInPool { .. }
+                | Self::Conflict { .. }
+                | Self::Doubtful { .. }
+        )
+    }
+
+    /// Whether another pool of a list might give what this one does not.
+    pub(crate) const fn is_about_pool(&self) -> bool {
+        matches!(
+            self,
+            Self::PoolClosed { .. }
+                | Self::NotAdmitted { .. }
+                | Self::Exhausted { .. }
+                | Self::NotInPool { .. }
         )
     }
 
@@ -135,7 +263,23 @@ impl IpamError {
         match self {
             Self::Store(error) => error.hint(),
             Self::NoSuchPool(_) => "see `cnictl pool list`, or make it with `cnictl pool create`",
-            Self::NotHonoured(_) => "use another pool, or the release that set them",
+            Self::NotAdmitted { .. } => {
+                "use another pool, or change this one with `cnictl pool set`"
+            }
+            Self::NoSuchReservation(_) => {
+                "see `cnictl reserve list`, or make it with `cnictl reserve create`"
+            }
+            Self::ReservationElsewhere { .. } => "name the reservation's pool, or none",
+            Self::ReservationInUse { .. } => {
+                "add addresses with `cnictl reserve extend`, or let the rollout remove a pod before it makes one (maxSurge: 0)"
+            }
+            Self::NotProvenGone { .. } => {
+                "nothing to do while the holder's node is well: it gives the address up when its sandbox is gone; else `cnictl release`"
+            }
+            Self::Conflict { .. } => "find the machine that answers, and take the address from it",
+            Self::Doubtful { .. } => "wait until another address is free, or extend the pool",
+            Self::NodeNameTaken(anothers) => anothers.hint(),
+            Self::DeclaredDead(_) => "run `cnictl node republish` on it",
             Self::PoolClosed { .. } => {
                 "use another pool, or let this one go on with `cnictl pool resume`"
             }
@@ -146,11 +290,13 @@ impl IpamError {
                 "ask for another address, or release it first with `cnictl release`"
             }
             Self::Reserved { .. } => "ask for an address that is not reserved",
+            Self::NotInReservation { .. } => "see `cnictl reserve show`, or ask for none by name",
             Self::NotInPool { .. } => "see the pool's ranges with `cnictl pool show`",
-            Self::TooMany { .. } => "ask for fewer addresses",
-            Self::Closed { .. } => "see the reason, and the runbook for a store that was restored",
-            Self::SetBack { .. } => {
-                "restore nothing over a store in use; if it was made anew on purpose, and no container lives, remove <stateDir>/hints"
+            Self::Closed { .. } => {
+                "see `cnictl store status`, and docs/restore.md for a store that was restored"
+            }
+            Self::SetBack(_) => {
+                "the store is closed now: see `cnictl store status`, run `cnictl node republish` on every node, then `cnictl store open`"
             }
             Self::Record(_) => {
                 "look at the record; upgrade this program if a newer release wrote it"

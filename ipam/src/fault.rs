@@ -23,7 +23,8 @@ pub fn checkpoint(place: &str) {
     }
     if std::env::var_os("BERTH_KILL_AT").is_some_and(|at| at == place) {
         // Waits for the signal to arrive, so that nothing after this place happens.
-        drop(nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL));
-        std::thread::park();
+        while nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL).is_ok() {
+            std::thread::park();
+        }
     }
 }

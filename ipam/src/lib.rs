@@ -6,36 +6,46 @@
 //!
 //! - [`Ipam::allocate`] gives an attachment an address, [`Ipam::release`] takes it back.
 //! - [`Ipam::drain`] makes releases that waited for the store.
+//! - [`reclaim`] finds addresses that no container holds any more, [`history`] who had them.
 //! - [`pools`] is what operators do with pools, [`reservations`] with addresses that are kept for
 //!   somebody, [`operator`] with those that are held, [`listing`] what they see.
 
 mod allocate;
+mod clock;
+pub mod closure;
 mod error;
+mod evidence;
 pub mod fault;
 mod hint;
 pub mod history;
 mod lease;
 pub mod listing;
-mod node;
+pub mod lock_file;
+pub mod node;
 pub mod operator;
 pub mod pools;
 pub mod reclaim;
 mod record;
 mod release;
+pub mod republish;
 pub mod reservations;
 
-use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use berth_store::{Store, StoreConfig};
-use berth_types::PoolName;
+use berth_store::{Revision, Store, StoreConfig};
+use berth_types::{AddressRecord, PoolName, fnv1a};
+use jiff::Timestamp;
 
-pub use error::IpamError;
-pub use lease::{Lease, Request};
+pub use clock::uptime_ms;
+pub use error::{IpamError, PoolCount};
+pub use evidence::{Ended, Evidence, NoEvidence, OnWire};
+pub use lease::{Lease, Leased, Request, Stickiness};
 pub use node::NodeIdentity;
 pub use release::{Drained, Known, Released, Scope};
 
 use hint::HintFile;
+use history::{Change, Log, What};
 
 /// One node's access to the record of who holds which address.
 #[derive(Clone, Debug)]
@@ -48,7 +58,7 @@ pub struct Ipam<S> {
     journal: PathBuf,
     /// What the store is called; see [`names_of`].
     names: Vec<String>,
-    boot_id: String,
+    history: Log,
 }
 
 impl<S: Store> Ipam<S> {
@@ -59,14 +69,13 @@ impl<S: Store> Ipam<S> {
     pub fn new(store: S, config: &StoreConfig, node: NodeIdentity, state: &Path) -> Self {
         let names = names_of(config);
         let hints = format!("{:016x}", seed(&names.join(",")));
-        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         Self {
             store,
             node,
             hints: state.join("hints").join(hints),
             journal: state.join("journal"),
             names,
-            boot_id: boot_id.trim().to_owned(),
+            history: Log::below(state),
         }
     }
 
@@ -80,6 +89,20 @@ impl<S: Store> Ipam<S> {
         &self.node
     }
 
+    /// Writes down in the node's history that the address changed hands, as its record says: to its
+    /// holder, or from the one before.
+    fn write_down(
+        &self,
+        what: What,
+        (address, record): (IpAddr, &AddressRecord),
+        revision: Revision,
+        now: Timestamp,
+    ) {
+        let Some(holder) = &record.holder else { return };
+        let change = Change::new(what, (address, &record.pool), holder, revision, now);
+        self.history.append(&change);
+    }
+
     /// Notes what became of an address. A hint that cannot be written is only a worse hint.
     fn learn(&self, pool: &PoolName, change: impl FnOnce(&mut hint::Hint)) {
         self.hint(pool).update(change).anyhow();
@@ -91,15 +114,6 @@ impl<S: Store> Ipam<S> {
 
     fn journal_folder(&self) -> PathBuf {
         self.journal.clone()
-    }
-
-    /// Milliseconds since boot, the same for every process of the machine.
-    #[expect(clippy::unused_self, reason = "a clock belongs to whoever reads it")]
-    fn monotonic_ms(&self) -> u64 {
-        let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
-        now.map_or(0, |t| {
-            u64::try_from(std::time::Duration::from(t).as_millis()).unwrap_or(0)
-        })
     }
 }
 
@@ -129,13 +143,6 @@ fn names_of(config: &StoreConfig) -> Vec<String> {
 /// A number drawn from a name, the same on every machine and in every release.
 fn seed(name: &str) -> u64 {
     fnv1a(name.as_bytes())
-}
-
-/// The 64-bit FNV-1a hash.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

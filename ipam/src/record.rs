@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use berth_store::{Answer, Entry, Revision};
 use berth_types::{AddressRecord, BadRecord, Block, Record, keys};
 
+use crate::clock::Clock;
 use crate::hint::SlotHint;
 
 /// The only entry of read `n`, when it found one.
@@ -34,7 +35,12 @@ pub(crate) fn decode<R: Record>(entry: &Entry) -> Result<(Revision, R), BadRecor
 
 /// The addresses of a block in read `n`, as hints. A record that cannot be read counts as held, so
 /// that it is left alone.
-pub(crate) fn slots(answer: &Answer, n: usize, block: Block) -> BTreeMap<IpAddr, SlotHint> {
+pub(crate) fn slots(
+    answer: &Answer,
+    n: usize,
+    block: Block,
+    clock: Clock,
+) -> BTreeMap<IpAddr, SlotHint> {
     let inside = |address: &IpAddr| (block.first..=block.last()).contains(address);
     list(answer, n)
         .iter()
@@ -42,7 +48,7 @@ pub(crate) fn slots(answer: &Answer, n: usize, block: Block) -> BTreeMap<IpAddr,
             let address = keys::parse_address(&entry.key).filter(inside)?;
             let slot = decode::<AddressRecord>(entry).map_or_else(
                 |_| SlotHint::held(entry.revision),
-                |(r, record)| SlotHint::of(r, &record),
+                |(r, record)| SlotHint::of(r, &record, clock),
             );
             Some((address, slot))
         })

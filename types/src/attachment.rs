@@ -94,6 +94,13 @@ impl Incarnation {
     }
 }
 
+impl Incarnation {
+    /// The bytes it was drawn from; all zero for one that no ADD drew.
+    pub fn to_bytes(&self) -> [u8; 16] {
+        u128::from_str_radix(&self.0, 16).unwrap_or(0).to_be_bytes()
+    }
+}
+
 impl fmt::Display for Incarnation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -6,6 +6,7 @@
 mod address;
 mod attachment;
 mod cluster;
+mod hash;
 pub mod keys;
 mod local;
 mod mac;
@@ -23,6 +24,7 @@ pub use attachment::{
     Previous, REMEMBERED_HOLDERS,
 };
 pub use cluster::{Answered, ClosedRecord, ClosureId, NodeAnswer, NodeRecord, WantedRecord};
+pub use hash::fnv1a;
 pub use local::{LocalAddress, LocalAttachment, LocalLink};
 pub use mac::{InvalidMac, MacAddr};
 pub use names::{

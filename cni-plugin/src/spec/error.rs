@@ -164,17 +164,25 @@ impl fmt::Display for CniError {
 impl From<IpamError> for CniError {
     fn from(error: IpamError) -> Self {
         let code = match &error {
-            IpamError::NoSuchPool(_) | IpamError::NotHonoured(_) | IpamError::TooMany { .. } => {
-                Code::InvalidConfig
-            }
+            IpamError::NoSuchPool(_)
+            | IpamError::NotAdmitted { .. }
+            | IpamError::NoSuchReservation(_)
+            | IpamError::ReservationElsewhere { .. }
+            | IpamError::NodeNameTaken(_) => Code::InvalidConfig,
             IpamError::PoolClosed { .. } => Code::PoolDraining,
             IpamError::Exhausted { .. } => Code::PoolExhausted,
             IpamError::Held { .. } | IpamError::Reserved { .. } => Code::AddressHeld,
-            IpamError::NotInPool { .. } => Code::NotInPool,
-            IpamError::Closed { .. } | IpamError::SetBack { .. } => Code::StoreClosed,
-            IpamError::Store(_) | IpamError::Contended { .. } | IpamError::JournalFull { .. } => {
-                Code::TryAgain
+            IpamError::Conflict { .. } => Code::AddressConflict,
+            IpamError::NotInPool { .. } | IpamError::NotInReservation { .. } => Code::NotInPool,
+            IpamError::Closed { .. } | IpamError::SetBack(_) | IpamError::DeclaredDead(_) => {
+                Code::StoreClosed
             }
+            IpamError::Store(_)
+            | IpamError::Contended { .. }
+            | IpamError::JournalFull { .. }
+            | IpamError::ReservationInUse { .. }
+            | IpamError::NotProvenGone { .. }
+            | IpamError::Doubtful { .. } => Code::TryAgain,
             IpamError::Disk { .. } => Code::Io,
             _ => Code::Internal,
         };

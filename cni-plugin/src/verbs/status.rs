@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use berth_ipam::uptime_ms;
 use berth_store::{Read, Store as _};
 use berth_types::keys;
 
 use super::allocator::Allocator;
-use crate::files::{RunFiles, uptime_ms};
+use crate::files::RunFiles;
 use crate::host::{Link, Netlink};
 use crate::spec::{CniError, Code, Config};
 

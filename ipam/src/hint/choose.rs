@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use berth_store::Revision;
-use berth_types::{AddressRecord, Block, PoolName, PoolRecord, Record as _};
+use berth_types::{AddressRecord, Block, Family, PoolName, PoolRecord, Record as _};
 
 use super::{BlockHint, Hint, TAKEN_FOR_MS};
 
@@ -31,30 +31,56 @@ pub(crate) enum Choice {
     Look,
 }
 
+/// For how long a look at the whole pool is remembered.
+const DRY_FOR_MS: u64 = 5000;
+
+/// An address that can be had.
+struct Free {
+    revision: Revision,
+    address: IpAddr,
+    freed: Option<u64>,
+}
+
+/// Whether `at` is less than `span` ago. A later uptime is of an earlier boot, long ago.
+fn is_recent(at: Option<u64>, span: u64, now: u64) -> bool {
+    at.is_some_and(|at| at <= now && now - at < span)
+}
+
 impl Hint {
-    /// Chooses the address to try.
+    /// Chooses the address of `family` to try.
     ///
     /// Own blocks first, and of their addresses the one that is free for longest: never used ones
-    /// in order, then by the revision that released them. Then a spare block.
-    pub(crate) fn choose(&self, name: &PoolName, now_ms: u64) -> Choice {
+    /// in order, then by the revision that released them. Then a spare block. An address that was
+    /// given up a moment ago rests as long as there is another, also one of another node's.
+    pub(crate) fn choose(&self, name: &PoolName, family: Family, now_ms: u64) -> Choice {
         let Some((_, pool)) = &self.pool else {
             return Choice::Look;
         };
-        let free = |mine: bool| {
-            self.blocks
-                .iter()
-                .filter(move |(_, block)| block.mine == mine)
+        let cooldown_ms = u64::from(pool.cooldown_s) * 1000;
+        let free = |mine: bool, rests: bool| {
+            let blocks = self.blocks.iter();
+            blocks
+                .filter(move |(first, b)| b.mine == mine && Family::of(**first) == family)
                 .flat_map(|(first, block)| self.free_in(pool, *first, block, now_ms))
+                .filter(move |free| is_recent(free.freed, cooldown_ms, now_ms) == rests)
+                .map(|free| (free.revision, free.address))
                 .min()
         };
-        if let Some((revision, address)) = free(true) {
-            return self
-                .pick(name, address, revision)
-                .map_or(Choice::Look, Choice::Own);
-        }
-        let spare = free(false);
-        let claim = spare.and_then(|(revision, address)| self.pick(name, address, revision));
-        claim.map_or(Choice::Look, Choice::Claim)
+        let pick = |(revision, address)| self.pick(name, address, revision);
+        let own = free(true, false).and_then(pick).map(Choice::Own);
+        let spare = || free(false, false).and_then(pick).map(Choice::Claim);
+        let tired = || {
+            let dry = is_recent(self.dry, DRY_FOR_MS, now_ms);
+            let tired = if dry { free(true, true) } else { None };
+            tired.and_then(pick).map(Choice::Own)
+        };
+        own.or_else(spare).or_else(tired).unwrap_or(Choice::Look)
+    }
+
+    /// Notes that nothing rested was found in all of the pool: for a while own addresses that
+    /// still rest are as good as any.
+    pub(crate) fn note_dry(&mut self, now_ms: u64) {
+        self.dry = Some(now_ms);
     }
 
     /// A spare block becomes one the node looks in, for the calls that come while it is claimed.
@@ -79,22 +105,24 @@ impl Hint {
         first: IpAddr,
         block: &'a BlockHint,
         now_ms: u64,
-    ) -> impl Iterator<Item = (Revision, IpAddr)> {
+    ) -> impl Iterator<Item = Free> {
         let all = Block {
             first,
             size: block.size,
         };
         all.addresses().filter_map(move |address| {
-            let revision = match block.slots.get(&address) {
-                None => Revision::ABSENT,
-                Some(slot) if slot.free.is_some() => slot.r,
+            let (revision, freed) = match block.slots.get(&address) {
+                None => (Revision::ABSENT, None),
+                Some(slot) if slot.free.is_some() => (slot.r, slot.freed),
                 Some(_) => return None,
             };
-            let taken = self.taken.get(&address).is_some_and(|t| {
-                // A boot ago counts as long ago.
-                t.at <= now_ms && now_ms - t.at < TAKEN_FOR_MS
-            });
-            (!taken && pool.is_usable(address)).then_some((revision, address))
+            let taken_at = self.taken.get(&address).map(|taken| taken.at);
+            let taken = is_recent(taken_at, TAKEN_FOR_MS, now_ms);
+            (!taken && pool.is_usable(address)).then_some(Free {
+                revision,
+                address,
+                freed,
+            })
         })
     }
 

@@ -2,15 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use berth_store::Revision;
-use berth_types::PoolName;
+use berth_types::{PoolName, fnv1a};
 use nix::fcntl::{Flock, FlockArg};
 
 use super::Hint;
-use crate::IpamError;
+use crate::{IpamError, lock_file};
 
 /// The file of one pool's hint; shared by every process of the node.
 ///
@@ -82,7 +81,7 @@ impl HintFile {
 
     /// The file, locked, with its hint and its length.
     fn read(&self) -> io::Result<(Flock<File>, Hint, usize)> {
-        let file = open_lock(&self.path)?;
+        let file = lock_file::open(&self.path)?;
         let mut file = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
@@ -125,24 +124,5 @@ fn write(file: &mut File, hint: &Hint, former: usize) -> io::Result<()> {
 
 /// A line that only this body has.
 fn checksum(body: &[u8]) -> String {
-    format!("{:016x}\n", crate::fnv1a(body))
-}
-
-/// Opens a file that is there to be locked, and makes it and its folder the first time.
-pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    let options = options
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .mode(0o600);
-    let open = || options.open(path);
-    match (open(), path.parent()) {
-        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(folder)?;
-            open()
-        }
-        (result, _) => result,
-    }
+    format!("{:016x}\n", fnv1a(body))
 }

@@ -11,20 +11,24 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use berth_store::Revision;
+use berth_store::{Lineage, Revision};
 use berth_types::{
-    AddressRecord, AttachmentId, Block, Incarnation, PoolRecord, Record as _, SchemaVersion,
+    AddressRecord, AttachmentId, Block, Family, Incarnation, PoolRecord, Record as _, SchemaVersion,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::clock::Clock;
+
 pub(crate) use choose::{Choice, Pick};
-pub(crate) use file::{HintFile, highest_seen, open_lock};
+pub(crate) use file::{HintFile, highest_seen};
 
 /// How many recent attachments are remembered as witnesses.
 const WITNESSES: usize = 8;
 /// After this long a process that took an address without a word is taken for dead.
 const TAKEN_FOR_MS: u64 = 60_000;
+/// For how long a block must have been empty before it is given back.
+const IDLE_FOR_MS: u64 = 60_000;
 
 /// One node's beliefs about one pool.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -40,7 +44,28 @@ pub(crate) struct Hint {
     /// Addresses that a call on this node is about to claim.
     taken: BTreeMap<IpAddr, Taken>,
     /// Live attachments of this node, newest last.
-    witnesses: Vec<(AttachmentId, Revision)>,
+    witnesses: Vec<Witness>,
+    /// Which store it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lineage: Option<Lineage>,
+    /// The revision of the node's own record, once it was seen to be this machine's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) node: Option<Revision>,
+    /// When all of the pool was last seen without a rested address, in milliseconds since boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dry: Option<u64>,
+}
+
+/// An attachment that a store which was not set back still has at that revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Witness {
+    /// Which attachment.
+    pub(crate) id: AttachmentId,
+    /// When it was written.
+    pub(crate) revision: Revision,
+    /// One of the addresses written with it.
+    pub(crate) address: IpAddr,
 }
 
 /// What is believed about a block.
@@ -53,6 +78,9 @@ struct BlockHint {
     mine: bool,
     /// What its address keys hold; an address that is not here has none.
     slots: BTreeMap<IpAddr, SlotHint>,
+    /// Since when nobody has an address of it, in milliseconds since boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    empty: Option<u64>,
 }
 
 /// What is believed about an address's key.
@@ -64,6 +92,9 @@ pub(crate) struct SlotHint {
     /// The record while the address can be had; absent while it cannot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     free: Option<Box<RawValue>>,
+    /// When it was given up, in milliseconds since boot; absent when that was long ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    freed: Option<u64>,
 }
 
 /// A claim under way.
@@ -81,11 +112,12 @@ impl SlotHint {
         Self {
             r: revision,
             free: None,
+            freed: None,
         }
     }
 
     /// The hint for a key that holds `record` since `revision`.
-    pub(crate) fn of(revision: Revision, record: &AddressRecord) -> Self {
+    pub(crate) fn of(revision: Revision, record: &AddressRecord, clock: Clock) -> Self {
         let open = record.holder.is_none() && record.reserved_for.is_none() && !record.unproven;
         let raw = || {
             String::from_utf8(record.encode())
@@ -95,6 +127,7 @@ impl SlotHint {
         Self {
             r: revision,
             free: if open { raw() } else { None },
+            freed: record.released_at.and_then(|at| clock.uptime_of(at)),
         }
     }
 }
@@ -135,6 +168,7 @@ impl Hint {
             size: block.size,
             mine,
             slots: BTreeMap::new(),
+            empty: None,
         });
         known.mine |= mine;
         known.slots.retain(|_, slot| slot.r > seen_at);
@@ -186,38 +220,77 @@ impl Hint {
         self.taken.retain(|_, taken| taken.by != *by);
     }
 
-    /// Learns a claim that was committed: the address is held, the attachment is a witness.
+    /// Learns a claim that was committed: the addresses are held, the attachment is a witness.
     pub(crate) fn committed(
         &mut self,
-        address: IpAddr,
+        addresses: &[IpAddr],
         id: &AttachmentId,
         revision: Revision,
-        claimed: Option<Block>,
+        claimed: &[Block],
     ) {
         self.high = self.high.max(revision);
-        if let Some(block) = claimed.and_then(|block| self.blocks.get_mut(&block.first)) {
-            block.mine = true;
+        for block in claimed {
+            if let Some(block) = self.blocks.get_mut(&block.first) {
+                block.mine = true;
+            }
         }
-        self.learn_slot(address, SlotHint::held(revision));
+        for address in addresses {
+            self.learn_slot(*address, SlotHint::held(revision));
+            if let Some(block) = self.block_around(*address) {
+                block.empty = None;
+            }
+        }
         self.drop_witness(id);
-        self.witnesses.push((id.clone(), revision));
+        self.witnesses
+            .extend(addresses.first().map(|address| Witness {
+                id: id.clone(),
+                revision,
+                address: *address,
+            }));
         let surplus = self.witnesses.len().saturating_sub(WITNESSES);
         self.witnesses.drain(..surplus);
     }
 
     /// Learns a release.
-    pub(crate) fn released(&mut self, address: IpAddr, revision: Revision, record: &AddressRecord) {
+    pub(crate) fn released(
+        &mut self,
+        address: IpAddr,
+        revision: Revision,
+        record: &AddressRecord,
+        clock: Clock,
+    ) {
         self.high = self.high.max(revision);
-        self.learn_slot(address, SlotHint::of(revision, record));
+        self.learn_slot(address, SlotHint::of(revision, record, clock));
+        if let Some(block) = self.block_around(address) {
+            let held = block.slots.values().any(|slot| slot.free.is_none());
+            block.empty = (!held).then_some(clock.uptime_ms);
+        }
+    }
+
+    /// A block of the node's that nobody has used for a while, when the node has others.
+    pub(crate) fn idle_block(&self, now_ms: u64) -> Option<Block> {
+        let own = || self.blocks.iter().filter(|(_, block)| block.mine);
+        let idle = |block: &BlockHint| {
+            block
+                .empty
+                .is_some_and(|since| since <= now_ms && now_ms - since >= IDLE_FOR_MS)
+        };
+        let (first, block) = own().find(|(_, block)| idle(block))?;
+        let family = Family::of(*first);
+        let others = own().filter(|(other, _)| *other != first && Family::of(**other) == family);
+        (others.count() > 0).then_some(Block {
+            first: *first,
+            size: block.size,
+        })
     }
 
     /// The newest attachment that the store must still hold at that revision.
-    pub(crate) fn witness(&self) -> Option<&(AttachmentId, Revision)> {
+    pub(crate) fn witness(&self) -> Option<&Witness> {
         self.witnesses.last()
     }
 
     /// Stops expecting `id` in the store: it is being deleted, or has changed.
     pub(crate) fn drop_witness(&mut self, id: &AttachmentId) {
-        self.witnesses.retain(|(known, _)| known != id);
+        self.witnesses.retain(|witness| witness.id != *id);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use berth_types::{BlockSize, Holder, MacAddr, PoolName, Subnet};
+use berth_types::{BlockSize, Family, Holder, MacAddr, PoolName, Subnet};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
@@ -72,7 +72,7 @@ fn record(free: bool) -> AddressRecord {
 }
 
 fn slot(revision: u64, free: bool) -> SlotHint {
-    SlotHint::of(Revision(revision), &record(free))
+    SlotHint::of(Revision(revision), &record(free), clock(0))
 }
 
 fn hint() -> Hint {
@@ -92,6 +92,13 @@ fn view(history: &History, block: Block, at: usize) -> BTreeMap<IpAddr, (usize, 
     writes
         .map(|(n, (a, free))| (address(*a), (n + 1, *free)))
         .collect()
+}
+
+fn clock(uptime_ms: u64) -> Clock {
+    Clock {
+        wall: Timestamp::UNIX_EPOCH,
+        uptime_ms,
+    }
 }
 
 /// A piece of the truth that reaches the hint, in whatever order.
@@ -219,7 +226,7 @@ proptest! {
             hint.take(address(*address_taken), &incarnation(1), 1000);
         }
         let (own, spare) = (model.free(true, &taken), model.free(false, &taken));
-        let (choice, expected) = match (hint.choose(&name(), 1001), own, spare) {
+        let (choice, expected) = match (hint.choose(&name(), Family::V4, 1001), own, spare) {
             (Choice::Own(pick), Some(own), _) => (pick, own),
             (Choice::Claim(pick), None, Some(spare)) => (pick, spare),
             (Choice::Look, None, None) => return Ok(()),
@@ -245,7 +252,7 @@ proptest! {
         }
         let mut chosen = BTreeSet::new();
         for call in 0..calls {
-            let pick = match hint.choose(&name(), 1000) {
+            let pick = match hint.choose(&name(), Family::V4, 1000) {
                 Choice::Own(pick) => pick,
                 Choice::Claim(pick) => {
                     hint.assume(pick.block);
@@ -265,11 +272,11 @@ proptest! {
             hear(&mut hint, &history, news);
         }
         hint.take(address(5), &incarnation(5), 7);
-        hint.committed(address(6), &id("a"), Revision(99), None);
+        hint.committed(&[address(6)], &id("a"), Revision(99), &[]);
         let bytes = serde_json::to_vec(&hint).unwrap();
         let read: Hint = serde_json::from_slice(&bytes).unwrap();
         prop_assert_eq!(serde_json::to_vec(&read).unwrap(), bytes);
-        prop_assert_eq!(read.choose(&name(), 8), hint.choose(&name(), 8));
+        prop_assert_eq!(read.choose(&name(), Family::V4, 8), hint.choose(&name(), Family::V4, 8));
     }
 }
 
@@ -277,7 +284,7 @@ proptest! {
 fn an_address_taken_by_a_process_that_died_comes_back() {
     let mut hint = hint();
     hint.learn_block(block(0), true, Revision(1), BTreeMap::new());
-    let chosen = |hint: &Hint, now| match hint.choose(&name(), now) {
+    let chosen = |hint: &Hint, now| match hint.choose(&name(), Family::V4, now) {
         Choice::Own(pick) => last(pick.address),
         other => panic!("{other:?}"),
     };
@@ -304,12 +311,20 @@ fn what_is_reserved_or_unproven_is_not_chosen() {
         ..record(true)
     };
     for (n, kept) in [(2, reserved), (3, unproven)] {
-        hint.learn_slot(address(n), SlotHint::of(Revision(2), &kept));
+        hint.learn_slot(address(n), SlotHint::of(Revision(2), &kept, clock(0)));
     }
-    let Choice::Own(pick) = hint.choose(&name(), 0) else {
+    let Choice::Own(pick) = hint.choose(&name(), Family::V4, 0) else {
         panic!("nothing to choose")
     };
     assert_eq!(last(pick.address), 4);
+}
+
+fn witness(container: &str, revision: u64) -> Witness {
+    Witness {
+        id: id(container),
+        revision: Revision(revision),
+        address: address(5),
+    }
 }
 
 #[test]
@@ -317,18 +332,18 @@ fn witnesses_are_the_newest_live_attachments() {
     let mut hint = hint();
     assert_eq!(hint.witness(), None);
     for n in 1..=20 {
-        hint.committed(address(5), &id(&format!("c{n}")), Revision(n), None);
+        hint.committed(&[address(5)], &id(&format!("c{n}")), Revision(n), &[]);
     }
-    assert_eq!(hint.witness(), Some(&(id("c20"), Revision(20))));
+    assert_eq!(hint.witness(), Some(&witness("c20", 20)));
     assert_eq!(hint.witnesses.len(), WITNESSES);
     hint.drop_witness(&id("c20"));
-    assert_eq!(hint.witness(), Some(&(id("c19"), Revision(19))));
-    hint.committed(address(5), &id("c15"), Revision(21), None);
-    assert_eq!(hint.witness(), Some(&(id("c15"), Revision(21))));
+    assert_eq!(hint.witness(), Some(&witness("c19", 19)));
+    hint.committed(&[address(5)], &id("c15"), Revision(21), &[]);
+    assert_eq!(hint.witness(), Some(&witness("c15", 21)));
     assert_eq!(
         hint.witnesses
             .iter()
-            .filter(|(known, _)| *known == id("c15"))
+            .filter(|witness| witness.id == id("c15"))
             .count(),
         1
     );
@@ -341,14 +356,14 @@ fn blocks_of_another_size_are_forgotten_with_the_pool_that_had_them() {
     hint.learn_block(block(0), true, Revision(1), BTreeMap::new());
     hint.learn_pool(Revision(5), pool_of(16));
     assert!(
-        matches!(hint.choose(&name(), 0), Choice::Own(_)),
+        matches!(hint.choose(&name(), Family::V4, 0), Choice::Own(_)),
         "the same size changes nothing"
     );
     hint.learn_pool(Revision(6), pool_of(4));
-    assert_eq!(hint.choose(&name(), 0), Choice::Look);
+    assert_eq!(hint.choose(&name(), Family::V4, 0), Choice::Look);
     hint.learn_block(block(0), true, Revision(5), BTreeMap::new());
     assert_eq!(
-        hint.choose(&name(), 0),
+        hint.choose(&name(), Family::V4, 0),
         Choice::Look,
         "news of the pool that is no more"
     );
@@ -358,4 +373,58 @@ fn blocks_of_another_size_are_forgotten_with_the_pool_that_had_them() {
         Some(Revision(6)),
         "older news are none"
     );
+}
+
+#[test]
+fn an_address_rests_while_there_is_another() {
+    let (cooldown, mut hint) = (30_000, hint());
+    hint.learn_block(block(0), true, Revision(1), BTreeMap::new());
+    let chosen = |hint: &Hint, now| match hint.choose(&name(), Family::V4, now) {
+        Choice::Own(pick) => Some(last(pick.address)),
+        Choice::Claim(_) | Choice::Look => None,
+    };
+    let all: Vec<_> = (0..16).map(address).filter(|a| last(*a) > 1).collect();
+    hint.committed(&all, &id("a"), Revision(2), &[]);
+    let freed = AddressRecord {
+        released_at: Some(Timestamp::UNIX_EPOCH),
+        ..record(true)
+    };
+    hint.released(address(7), Revision(3), &freed, clock(1000));
+    assert_eq!(
+        chosen(&hint, 1000 + cooldown - 1),
+        None,
+        "another block first"
+    );
+    assert_eq!(chosen(&hint, 1000 + cooldown), Some(7));
+    hint.note_dry(2000);
+    assert_eq!(
+        chosen(&hint, 2001),
+        Some(7),
+        "nothing rested in all of the pool"
+    );
+    assert_eq!(chosen(&hint, 2000 + 5000), None, "that was a while ago");
+}
+
+#[test]
+fn a_block_that_nobody_uses_any_more_is_given_back_unless_it_is_the_last() {
+    let (minute, mut hint) = (60_000, hint());
+    hint.learn_block(block(0), true, Revision(1), BTreeMap::new());
+    hint.committed(&[address(5), address(6)], &id("a"), Revision(2), &[]);
+    let released = |hint: &mut Hint, last, revision| {
+        hint.released(
+            address(last),
+            Revision(revision),
+            &record(true),
+            clock(1000),
+        );
+    };
+    released(&mut hint, 5, 3);
+    assert_eq!(hint.idle_block(1000 + minute), None, "one is held");
+    released(&mut hint, 6, 4);
+    assert_eq!(hint.idle_block(1000 + minute), None, "it is the last");
+    hint.learn_block(block(1), true, Revision(4), BTreeMap::new());
+    assert_eq!(hint.idle_block(1000 + minute - 1), None, "a moment ago");
+    assert_eq!(hint.idle_block(1000 + minute), Some(block(0)));
+    hint.committed(&[address(5)], &id("b"), Revision(5), &[]);
+    assert_eq!(hint.idle_block(1000 + minute), None, "in use again");
 }

@@ -58,18 +58,18 @@ impl Iterator for Changes {
 
 /// The changes of `address` in a file, the last line first.
 fn changes_in(text: &[u8], address: IpAddr) -> VecDeque<Change> {
+    let quoted = format!("\"{address}\"");
     let lines = text.split(|byte| *byte == b'\n').rev();
-    let changes = lines.filter_map(|line| parse(str::from_utf8(line).ok()?, address));
-    changes.collect()
+    let lines = lines.filter_map(|line| str::from_utf8(line).ok());
+    // Most lines are of other addresses; this is far cheaper than parsing them.
+    let lines = lines.filter(|line| line.contains(&quoted));
+    let changes = lines.filter_map(parse);
+    changes.filter(|change| change.address == address).collect()
 }
 
-fn parse(line: &str, address: IpAddr) -> Option<Change> {
-    // Most lines are of other addresses; this is far cheaper than parsing them.
-    if !line.contains(&format!("\"{address}\"")) {
-        return None;
-    }
+fn parse(line: &str) -> Option<Change> {
     // Where a line was cut short, the next one begins behind it.
     let starts = line.rmatch_indices("{\"v\":").map(|(at, _)| at);
     let mut whole = starts.filter_map(|at| Change::decode("line", line.get(at..)?.as_bytes()).ok());
-    whole.next().filter(|change| change.address == address)
+    whole.next()
 }

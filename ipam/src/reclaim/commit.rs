@@ -8,6 +8,7 @@ use berth_types::{AddressRecord, AttachmentRecord, Record as _, keys};
 use jiff::Timestamp;
 
 use super::{Candidate, Monotonic};
+use crate::history::{Change, What};
 
 /// How old evidence may be when it is acted on.
 const FRESH: Duration = Duration::from_mins(2);
@@ -61,6 +62,17 @@ impl Candidate {
             unproven: record.unproven || self.unproven(),
             ..record.released(wall)
         }
+    }
+
+    /// What a node's log says of it, once it is made at `revision`.
+    pub fn changes(&self, revision: Revision, wall: Timestamp) -> Vec<Change> {
+        let addresses = self.addresses.iter();
+        let changes = addresses.filter_map(|(address, _, record)| {
+            let of = (*address, &record.pool);
+            let holder = record.holder.as_ref()?;
+            Some(Change::new(What::Reclaimed, of, holder, revision, wall))
+        });
+        changes.collect()
     }
 
     fn txn(&self, wall: Timestamp) -> Txn {

@@ -110,7 +110,8 @@ pub struct NodeView {
     pub node_id: NodeId,
     /// When the look began, by the observer's clock.
     pub begun: Monotonic,
-    /// Every network namespace there is, by path and inode.
+    /// Every network namespace there is, by path and inode: of processes and of files that keep one
+    /// alive. One that is left out may be taken for gone, so look at what the records name as well.
     pub namespaces: BTreeSet<(PathBuf, u64)>,
     /// Every sandbox and container that runs; `None` when no runtime could be asked.
     pub sandboxes: Option<BTreeSet<ContainerId>>,

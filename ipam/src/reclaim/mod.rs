@@ -2,7 +2,7 @@
 //! never is.
 //!
 //! Observe: [`Allocations::read`], and only then pods and nodes, as [`Evidence`]. Decide:
-//! [`decide`], pure. Apply: [`Candidate::commit`], one guarded transaction per attachment. The
+//! [`decide()`], pure. Apply: [`Candidate::commit`], one guarded transaction per attachment. The
 //! rules, numbered as in the tests:
 //!
 //! 1. Allocations are read before pods and nodes; a decision on the reverse is refused.

@@ -26,17 +26,16 @@ pub(crate) struct HeldBack {
 }
 
 impl HeldBack {
-    /// The address of that pool that the newest of them is to free.
-    pub(crate) fn address_of(&self, pool: &PoolName) -> Option<IpAddr> {
-        let known = self
-            .notes
-            .iter()
-            .rev()
-            .filter_map(|(_, known)| known.as_ref());
-        let mut addresses = known.flat_map(|known| &known.addresses);
-        addresses
-            .find(|(_, record)| record.pool == *pool)
-            .map(|(address, _)| *address)
+    /// The addresses of that pool that the newest of them is to free.
+    pub(crate) fn addresses_of(&self, pool: &PoolName) -> Vec<IpAddr> {
+        let known = self.notes.iter().filter_map(|(_, known)| known.as_ref());
+        let of_pool = |known: &Known| -> Vec<IpAddr> {
+            let addresses = known.addresses.iter();
+            let of_pool = addresses.filter(|(_, record)| record.pool == *pool);
+            of_pool.map(|(address, _)| *address).collect()
+        };
+        let newest = known.rev().map(of_pool).find(|found| !found.is_empty());
+        newest.unwrap_or_default()
     }
 
     /// Forgets them: the attachment lives again, and its new life has what they would free.

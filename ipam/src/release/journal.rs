@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Known, Lives, Scope};
 use crate::fault::checkpoint;
-use crate::hint::{highest_seen, open_lock};
+use crate::hint::highest_seen;
+use crate::lock_file;
 use crate::{Ipam, IpamError};
 
 /// How the names of notes of the second kind end.
@@ -240,7 +241,7 @@ impl<S: Store> Ipam<S> {
     /// `None` when somebody else has the lock and `how` does not wait.
     pub(super) fn lock(&self, name: &str, how: FlockArg) -> Result<Option<Flock<File>>, IpamError> {
         let path = self.journal_folder().join(name);
-        let locked = open_lock(&path).and_then(|file| match Flock::lock(file, how) {
+        let locked = lock_file::open(&path).and_then(|file| match Flock::lock(file, how) {
             Ok(lock) => Ok(Some(lock)),
             Err((_, Errno::EWOULDBLOCK)) => Ok(None),
             Err((_, errno)) => Err(errno.into()),

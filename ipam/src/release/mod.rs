@@ -1,5 +1,6 @@
 //! Giving an address back: one guarded transaction, or a note for later.
 
+mod block;
 mod held_back;
 mod journal;
 mod late;
@@ -11,13 +12,16 @@ use std::net::IpAddr;
 
 use berth_store::{Answer, Compare, Outcome, Read, Revision, Store, StoreError, Txn, Write};
 use berth_types::{
-    AddressRecord, AttachmentId, AttachmentRecord, Incarnation, LocalAttachment, Phase,
+    AddressRecord, AttachmentId, AttachmentRecord, Incarnation, LocalAttachment, NodeId, Phase,
     Record as _, keys,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
 use crate::fault::checkpoint;
+use crate::hint::Hint;
+use crate::history::What;
 use crate::record::parse;
 use crate::{Ipam, IpamError};
 
@@ -150,7 +154,7 @@ impl<S: Store> Ipam<S> {
                 Some(seen) => seen,
                 None => self.standing(id).await?,
             };
-            let Some(mut plan) = plan(id, lives, &seen, now) else {
+            let Some(mut plan) = plan((id, &self.node.id), lives, &seen, now) else {
                 return Ok(Released::Nothing);
             };
             if late {
@@ -160,22 +164,32 @@ impl<S: Store> Ipam<S> {
             let outcome = self.store.commit(&plan.txn).await?;
             checkpoint("ipam.release.after");
             if let Outcome::Committed(revision) = outcome {
-                return Ok(self.learn_release(plan, revision));
+                return Ok(self.learn_release(plan, revision, now).await);
             }
         }
         Err(changing(id))
     }
 
-    fn learn_release(&self, plan: Plan, revision: Revision) -> Released {
+    async fn learn_release(&self, plan: Plan, revision: Revision, now: Timestamp) -> Released {
         let Plan {
             txn: _,
             released,
+            held,
             incarnation,
         } = plan;
+        let clock = Clock::at(now);
         for (address, record) in &released {
-            self.learn(&record.pool, |hint| {
-                hint.released(*address, revision, record);
-            });
+            let change = |hint: &mut Hint| {
+                hint.released(*address, revision, record, clock);
+                hint.idle_block(clock.uptime_ms)
+            };
+            let idle = self.hint(&record.pool).update(change).anyhow();
+            if let Some(block) = idle {
+                self.give_back(&record.pool, block).await;
+            }
+        }
+        for (address, held) in &held {
+            self.write_down(What::Released, (*address, held), revision, now);
         }
         let addresses = released.into_iter().map(|(address, _)| address).collect();
         Released::Freed {
@@ -298,7 +312,10 @@ fn changing(id: &AttachmentId) -> IpamError {
 /// A release, ready to be sent.
 struct Plan {
     txn: Txn,
+    /// The records of the addresses as they become.
     released: Vec<(IpAddr, AddressRecord)>,
+    /// And as they were.
+    held: Vec<(IpAddr, AddressRecord)>,
     incarnation: Incarnation,
 }
 
@@ -313,14 +330,21 @@ impl Plan {
 }
 
 /// Decides what a release must change; `None` when nothing is left to be done. Pure.
-fn plan(id: &AttachmentId, lives: Lives<'_>, seen: &Standing, now: Timestamp) -> Option<Plan> {
+///
+/// A record of another machine that had the node's name is not this one's to release.
+fn plan(
+    (id, node): (&AttachmentId, &NodeId),
+    lives: Lives<'_>,
+    seen: &Standing,
+    now: Timestamp,
+) -> Option<Plan> {
     let (attached_at, attached) = seen.attachment.as_ref()?;
     let may = match lives {
         Lives::Any => true,
         Lives::One(incarnation) => *incarnation == attached.incarnation,
         Lives::UpTo(revision) => *attached_at <= revision,
     };
-    if !may {
+    if !may || attached.node_id != *node {
         return None;
     }
     if attached.phase == Phase::Deleted {
@@ -329,7 +353,7 @@ fn plan(id: &AttachmentId, lives: Lives<'_>, seen: &Standing, now: Timestamp) ->
     let key = keys::attachment(id);
     let mut compares = vec![Compare::at(key.as_str(), *attached_at)];
     let mut writes = vec![Write::delete(key)];
-    let mut released = Vec::new();
+    let (mut released, mut held) = (Vec::new(), Vec::new());
     for (address, revision, record) in &seen.addresses {
         // An address that the attachment names but that is another's is left alone.
         if record
@@ -341,6 +365,7 @@ fn plan(id: &AttachmentId, lives: Lives<'_>, seen: &Standing, now: Timestamp) ->
             compares.push(Compare::at(keys::address(*address), *revision));
             writes.push(Write::put(keys::address(*address), given_up.encode()));
             released.push((*address, given_up));
+            held.push((*address, record.clone()));
         }
     }
     let txn = Txn {
@@ -351,6 +376,7 @@ fn plan(id: &AttachmentId, lives: Lives<'_>, seen: &Standing, now: Timestamp) ->
     Some(Plan {
         txn,
         released,
+        held,
         incarnation: attached.incarnation.clone(),
     })
 }

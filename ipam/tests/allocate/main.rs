@@ -46,7 +46,7 @@ on_both_stores! {
         every_address_is_given_once_and_then_the_pool_is_exhausted,
         a_pool_that_is_extended_gives_again,
         a_draining_pool_gives_nothing,
-        a_pool_with_what_is_not_honoured_gives_nothing,
+        a_pool_for_others_gives_nothing,
         a_closed_store_gives_nothing,
         a_pool_that_is_not_there_is_named,
         a_claim_that_was_refused_is_made_again;

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use berth_ipam::{Ipam, NodeIdentity, Request};
+use berth_ipam::{Ipam, NoEvidence, NodeIdentity, Request};
 use berth_store::{AnyStore, StoreConfig};
 use berth_types::Incarnation;
 
 use crate::support::etcd_server::die_with_this_thread;
-use crate::support::{Site, block_on, now, prod, random, subnet};
+use crate::support::{OneAddress as _, Site, block_on, now, prod, random, subnet};
 
 const WORKERS: usize = 64;
 /// `FOLDER NUMBER`; set in workers only.
@@ -85,18 +85,17 @@ async fn work(folder: &Path, number: &str) {
     let node = NodeIdentity::load("n1".parse().expect("a name"), &state, random());
     let store = AnyStore::open(&config).expect("open the store");
     let ipam = Ipam::new(store, &config, node.expect("the node's id"), &state);
-    let request = Request {
-        attachment: format!("n1/pods/c{number}/eth0").parse().expect("an id"),
-        incarnation: Incarnation::from_random(random()),
-        pod: None,
-        netns: None,
-        pool: prod(),
-        exact: None,
-        mac: None,
-    };
-    let lease = ipam.allocate(&request, now()).await.expect("an address");
+    let request = Request::new(
+        format!("n1/pods/c{number}/eth0").parse().expect("an id"),
+        Incarnation::from_random(random()),
+        vec![prod()],
+    );
+    let lease = ipam
+        .allocate(&request, &NoEvidence, now())
+        .await
+        .expect("an address");
     let answer = folder.join(format!("answer-{number}"));
-    fs::write(&answer, lease.address.to_string()).expect("answer");
+    fs::write(&answer, lease.address().to_string()).expect("answer");
     fs::rename(answer, folder.join(format!("given-{number}"))).expect("answer");
     wait_for(|| folder.join("end").exists());
     ipam.release(&request.attachment, None, now())

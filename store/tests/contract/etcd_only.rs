@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use berth_store::{AnyStore, Compare, EtcdConfig, KeyRange, Outcome, Read, Store as _};
+use berth_store::{
+    AnyStore, Compare, EtcdConfig, KeyRange, LineageSeen, Outcome, Read, Store as _,
+};
 use berth_store::{StoreConfig, StoreError, Txn, Watch as _, Write};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -34,6 +36,33 @@ fn create(key: &str) -> Txn {
         writes: vec![Write::put(key, "made")],
         otherwise: vec![Read::Get(key.into())],
     }
+}
+
+#[test]
+fn answers_of_two_clusters_are_told_for_good() {
+    crate::block_on(async {
+        let (one, other) = (EtcdServer::start(&[]), EtcdServer::start(&[]));
+        let lineage_of = async |url: &String| {
+            let store = open([url.clone()]);
+            assert_eq!(store.lineage(), LineageSeen::Nobody);
+            put(&store, "a", "").await;
+            store.lineage()
+        };
+        let first = lineage_of(&one.url).await;
+        assert_ne!(first, lineage_of(&other.url).await);
+        // The endpoint to begin with is drawn at random.
+        let store = loop {
+            let store = open([one.url.clone(), other.url.clone()]);
+            put(&store, "a", "").await;
+            if store.lineage() == first {
+                break store;
+            }
+        };
+        drop(one);
+        let read = store.read(&[Read::Get(b"a".into())]).await;
+        read.expect("read from the one that is left");
+        assert_eq!(store.lineage(), LineageSeen::Several);
+    });
 }
 
 #[test]

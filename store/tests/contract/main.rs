@@ -55,6 +55,7 @@ on_both_stores! {
         a_list_is_in_key_order_and_keeps_to_its_range,
         odd_ranges_hold_what_they_say,
         several_reads_answer_in_their_order_at_one_revision,
+        whoever_asks_a_store_sees_one_lineage,
         a_list_of_20_000_keys_is_whole_and_of_one_revision,
         large_values_come_back_unchanged;
     transactions:

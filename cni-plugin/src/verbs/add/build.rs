@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use berth_ipam::fault::checkpoint;
-use berth_ipam::{IpamError, Lease, Request};
+use berth_ipam::{IpamError, Lease, NoEvidence, Request, Stickiness};
 use berth_store::StoreError;
 use berth_types::MacAddr;
 use ipnetwork::IpNetwork;
@@ -96,11 +96,17 @@ impl Work<'_> {
             incarnation: self.incarnation.clone(),
             pod: self.wanted.pod.clone(),
             netns: Some(self.netns.at().clone()),
-            pool: self.wanted.pool.clone(),
-            exact: self.wanted.exact,
+            pools: vec![self.wanted.pool.clone()],
+            exact: self.wanted.exact.into_iter().collect(),
+            reservation: None,
+            stickiness: Stickiness::AsPool,
             mac: self.mac,
         };
-        let lease = allocator.wait(allocator.ipam.allocate(&request, Timestamp::now()));
+        let lease = allocator.wait(allocator.ipam.allocate(
+            &request,
+            &NoEvidence,
+            Timestamp::now(),
+        ));
         checkpoint("add.claimed");
         lease.map_err(|error| Unclaimed {
             clean: !matches!(
@@ -144,7 +150,8 @@ impl Work<'_> {
 
     /// What the interface is to be.
     pub(super) fn shape(&self, lease: &Lease) -> Result<Shape, CniError> {
-        if let Some(vlan) = lease.subnet.vlan {
+        let subnets = || lease.addresses.iter().map(|leased| &leased.subnet);
+        if let Some(vlan) = subnets().find_map(|subnet| subnet.vlan) {
             let remedy = "this release makes no VLAN sub-interfaces: use a pool without a VLAN";
             return Err(CniError::field(
                 &format!("vlan of pool {}", lease.pool),
@@ -153,8 +160,11 @@ impl Work<'_> {
             ));
         }
         Ok(Shape {
-            address: lease.address,
-            subnet: lease.subnet.clone(),
+            addresses: lease
+                .addresses
+                .iter()
+                .map(|leased| (leased.address, leased.subnet.clone()))
+                .collect(),
             mac: (self.config.mode != Mode::Passthru).then_some(lease.mac),
             announce: if self.config.announce {
                 Announce::WhenUp

@@ -4,7 +4,7 @@ mod build;
 mod earlier;
 
 use berth_ipam::fault::checkpoint;
-use berth_ipam::{Known, Lease};
+use berth_ipam::{Known, Lease, Leased};
 use berth_types::{
     AttachmentId, Incarnation, LocalAddress, LocalAttachment, LocalLink, MacAddr, SchemaVersion,
 };
@@ -138,10 +138,21 @@ impl Work<'_> {
     /// Writes down what stands, and says so.
     fn record(&self, locked: &Locked, lease: &Lease, built: Built) -> Result<CniResult, CniError> {
         let Built { link, routes } = built;
-        let shape = self.shape(lease)?;
-        let cidr = shape.cidr()?;
         let mac = link.mac.unwrap_or(lease.mac);
-        let gateway = lease.subnet.gateway;
+        let address = |leased: &Leased| {
+            Ok(LocalAddress {
+                cidr: plan::cidr(leased.address, &leased.subnet)?,
+                gateway: leased.subnet.gateway,
+                record: Some(leased.record.clone()),
+            })
+        };
+        let addresses = lease.addresses.iter().map(address);
+        let addresses = addresses.collect::<Result<Vec<_>, CniError>>()?;
+        let ips = addresses.iter().map(|address| Ip {
+            address: address.cidr,
+            gateway: address.gateway,
+            interface: 0,
+        });
         let result = CniResult {
             interfaces: vec![Interface {
                 name: self.id.ifname.to_string(),
@@ -149,11 +160,7 @@ impl Work<'_> {
                 mtu: link.mtu,
                 sandbox: self.netns.at().path.display().to_string(),
             }],
-            ips: vec![Ip {
-                address: cidr,
-                gateway,
-                interface: 0,
-            }],
+            ips: ips.collect(),
             routes,
             dns: self.config.dns.clone(),
         };
@@ -170,11 +177,7 @@ impl Work<'_> {
                 ifindex: link.index,
                 master: self.parent.name.clone(),
             },
-            addresses: vec![LocalAddress {
-                cidr,
-                gateway,
-                record: Some(lease.record.clone()),
-            }],
+            addresses,
             revision: Some(lease.revision.0),
             result: printed,
         })?;

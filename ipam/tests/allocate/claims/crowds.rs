@@ -6,7 +6,7 @@ use std::thread;
 
 use berth_ipam::Lease;
 
-use crate::support::{Node, Site, block_on, known, now, subnet};
+use crate::support::{Node, OneAddress as _, Site, block_on, known, now, subnet};
 
 /// Has every node give an address to `each` containers, all at the same time.
 async fn give_all(nodes: &[Node], each: usize, round: usize) -> Vec<(Node, String, Lease)> {
@@ -65,7 +65,8 @@ fn all_differ(site: &Site, nodes: &[&str], each: usize) {
 async fn come_and_go(site: &Site, nodes: &[Node], each: usize) {
     for round in 0..3 {
         let given = give_all(nodes, each, round).await;
-        let addresses: BTreeSet<IpAddr> = given.iter().map(|(_, _, lease)| lease.address).collect();
+        let addresses: BTreeSet<IpAddr> =
+            given.iter().map(|(_, _, lease)| lease.address()).collect();
         assert_eq!(
             addresses.len(),
             nodes.len() * each,
@@ -111,7 +112,7 @@ async fn churn(node: &Node, worker: usize) {
             let lease = node.give(&name).await;
             held.push((name, lease));
         }
-        let addresses: BTreeSet<_> = held.iter().map(|(_, lease)| lease.address).collect();
+        let addresses: BTreeSet<_> = held.iter().map(|(_, lease)| lease.address()).collect();
         assert_eq!(addresses.len(), 4);
         for (n, (name, lease)) in held.into_iter().enumerate() {
             let memory = (n % 2 == 0).then(|| known(&lease));

@@ -6,11 +6,11 @@ use berth_ipam::{IpamError, Lease};
 use berth_store::Write;
 use berth_types::{AddressRecord, Record as _, Subnet, keys};
 
-use crate::support::{Node, Site, ip, prod, subnet};
+use crate::support::{Node, OneAddress as _, Site, ip, prod, subnet};
 
 async fn ask_for(node: &Node, container: &str, address: IpAddr) -> Result<Lease, IpamError> {
     let mut request = node.ask(container);
-    request.exact = Some(address);
+    request.exact = vec![address];
     node.allocate(&request).await
 }
 
@@ -26,14 +26,14 @@ pub(crate) async fn the_address_asked_for_is_given(site: &Site) {
         let lease = ask_for(node, container, ip(address))
             .await
             .expect("the address");
-        assert_eq!(lease.address, ip(address));
+        assert_eq!(lease.address(), ip(address));
     }
     // One that was held before, and again by a new life of the same container.
     one.release("a").await;
     let lease = ask_for(&two, "d", ip("10.20.1.77"))
         .await
         .expect("the address");
-    assert_eq!(lease.record.previous[0].attachment, one.id("a"));
+    assert_eq!(lease.record().previous[0].attachment, one.id("a"));
     ask_for(&two, "d", ip("10.20.1.77"))
         .await
         .expect("its own address");
@@ -46,7 +46,7 @@ pub(crate) async fn an_address_of_somebody_else_is_refused_with_its_holder(site:
     let lease = one.give("a").await;
     let before = site.content().await;
     for node in [&one, &two] {
-        let error = ask_for(node, "b", lease.address)
+        let error = ask_for(node, "b", lease.address())
             .await
             .expect_err("it is held");
         let IpamError::Held { address, holder } = &error else {
@@ -54,11 +54,11 @@ pub(crate) async fn an_address_of_somebody_else_is_refused_with_its_holder(site:
         };
         assert_eq!(
             (*address, &holder.attachment),
-            (lease.address, &one.id("a"))
+            (lease.address(), &one.id("a"))
         );
         let words = error.to_string();
         assert!(
-            words.contains(&lease.address.to_string()) && words.contains("n1/pods/a/eth0"),
+            words.contains(&lease.address().to_string()) && words.contains("n1/pods/a/eth0"),
             "{words}"
         );
     }
@@ -126,7 +126,7 @@ pub(crate) async fn asking_for_another_address_gives_up_the_old_one(site: &Site)
     let lease = ask_for(&node, "a", ip("10.20.1.99"))
         .await
         .expect("the address");
-    assert_ne!(old.address, lease.address);
+    assert_ne!(old.address(), lease.address());
     let holders = site.holders().await;
     assert_eq!(
         holders.into_iter().collect::<Vec<_>>(),

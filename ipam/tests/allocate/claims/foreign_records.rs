@@ -6,7 +6,7 @@ use berth_ipam::IpamError;
 use berth_store::Write;
 use berth_types::{Block, BlockSize, keys};
 
-use crate::support::{Site, ip, known, now, prod, subnet};
+use crate::support::{OneAddress as _, Site, exhausted, ip, known, now, prod, subnet};
 
 const BAD: [&str; 3] = [
     "",
@@ -25,27 +25,17 @@ pub(crate) async fn addresses_that_cannot_be_read_are_left_alone(site: &Site) {
     site.write(puts.collect::<Vec<_>>()).await;
     let before = site.content().await;
     let [one, two] = ["n1", "n2"].map(|name| site.node(name));
-    let given: BTreeSet<_> = [one.give("a").await.address, two.give("b").await.address].into();
+    let given: BTreeSet<_> = [one.give("a").await.address(), two.give("b").await.address()].into();
     assert_eq!(given, [ip("10.20.1.3"), ip("10.20.1.5")].into());
     for node in [&one, &two] {
         let error = node
             .allocate(&node.ask("c"))
             .await
             .expect_err("nothing is left");
-        assert!(
-            matches!(
-                error,
-                IpamError::Exhausted {
-                    size: 5,
-                    held: 5,
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert_eq!(exhausted(&error), [(prod(), 5, 5)]);
         for address in spoilt {
             let mut request = node.ask("c");
-            request.exact = Some(address);
+            request.exact = vec![address];
             let error = node
                 .allocate(&request)
                 .await
@@ -86,20 +76,20 @@ pub(crate) async fn a_block_that_cannot_be_read_is_somebody_elses(site: &Site) {
     let node = site.node("n1");
     let lease = node.give("first").await;
     // Its own block's record is spoilt, and so that the hint is of no use, the next address taken.
-    let block = Block::containing(lease.address, BlockSize::default());
+    let block = Block::containing(lease.address(), BlockSize::default());
     let key = keys::block(&prod(), block.first);
     site.write([Write::put(key.as_str(), BAD[2])]).await;
     let other = site.node("n2");
     for address in block.addresses() {
         let mut request = other.ask(&format!("x-{address}"));
-        request.exact = Some(address);
+        request.exact = vec![address];
         // Network address, gateway and the one held are refused.
         drop(other.allocate(&request).await);
     }
     for n in 0..4 {
         let lease = node.give(&format!("c{n}")).await;
         assert_ne!(
-            Block::containing(lease.address, BlockSize::default()),
+            Block::containing(lease.address(), BlockSize::default()),
             block
         );
     }
@@ -113,7 +103,7 @@ pub(crate) async fn a_release_leaves_alone_what_cannot_be_read(site: &Site) {
     for (n, bad) in BAD.into_iter().enumerate() {
         let container = format!("c{n}");
         let lease = node.give(&container).await;
-        site.write([Write::put(keys::address(lease.address), bad)])
+        site.write([Write::put(keys::address(lease.address()), bad)])
             .await;
         let before = site.content().await;
         let id = node.id(&container);

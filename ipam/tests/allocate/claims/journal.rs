@@ -8,7 +8,7 @@ use berth_store::{EtcdConfig, StoreConfig, Write};
 use berth_types::{Record as _, keys};
 
 use crate::support::rig::Mood;
-use crate::support::{Node, Site, block_on, known, now, subnet};
+use crate::support::{Node, OneAddress as _, Site, block_on, known, now, subnet};
 
 /// Gives an address to each container, and has its release journalled.
 async fn journal(node: &Node, containers: &[&str]) -> Vec<(String, Known)> {
@@ -133,7 +133,8 @@ pub(crate) async fn a_release_that_waits_is_not_made_when_its_attachment_lives_a
     node.rig.set(Mood::Good);
     let again = node.give("web").await;
     assert_eq!(
-        again.address, notes[0].1.addresses[0].0,
+        again.address(),
+        notes[0].1.addresses[0].0,
         "it keeps its address"
     );
     let drained = node.ipam.drain(8, now()).await.expect("drain");
@@ -141,9 +142,9 @@ pub(crate) async fn a_release_that_waits_is_not_made_when_its_attachment_lives_a
     let holders = site.holders().await;
     assert_eq!(
         holders.into_iter().collect::<Vec<_>>(),
-        [(again.address, id)]
+        [(again.address(), id)]
     );
-    assert_eq!(site.record(again.address).await, again.record);
+    assert_eq!(site.record(again.address()).await, again.record());
 }
 
 pub(crate) async fn a_release_that_waits_is_not_made_while_somebody_drains(site: &Site) {
@@ -162,13 +163,17 @@ pub(crate) async fn a_release_that_waits_is_not_made_while_somebody_drains(site:
             giving.join().expect("give")
         });
         node.ipam.drain(8, now()).await.expect("drain");
-        let record = site.record(lease.address).await;
-        assert_eq!(record, lease.record, "round {round}: it lives, so it holds");
+        let record = site.record(lease.address()).await;
+        assert_eq!(
+            record,
+            lease.record(),
+            "round {round}: it lives, so it holds"
+        );
         let freed_first = record
             .previous
             .first()
             .is_some_and(|p| p.attachment == node.id(&name));
-        let kept = lease.address == note.addresses[0].0;
+        let kept = lease.address() == note.addresses[0].0;
         // Drained before it lived again, or kept; never taken away afterwards.
         assert!(kept || !freed_first, "round {round}");
         node.release(&name).await;
@@ -244,7 +249,7 @@ async fn late_note(site: &Site, known: impl Fn(&Known) -> Option<Known>) {
     fs::remove_file(&note).expect("take the note away");
 
     let second = node.give("a").await;
-    assert_eq!(second.address, first.address, "passed on");
+    assert_eq!(second.address(), first.address(), "passed on");
     fs::write(&note, text).expect("bring the note back");
     node.ipam.drain(8, now()).await.expect("drain");
     assert_eq!(site.holders().await.len(), 1, "the later life was freed");

@@ -3,7 +3,7 @@
 use berth_ipam::{Known, Released, pools};
 use berth_types::{BlockSize, PoolRecord};
 
-use crate::support::{Site, ip, known, now, subnet};
+use crate::support::{OneAddress as _, Site, ip, known, now, subnet};
 
 pub(crate) async fn the_same_incarnation_gets_the_same_address(site: &Site) {
     site.pool(&[subnet("10.20.1.0/24")], 16).await;
@@ -14,7 +14,7 @@ pub(crate) async fn the_same_incarnation_gets_the_same_address(site: &Site) {
     let again = node.allocate(&request).await.expect("an address");
     assert_eq!(again, lease);
     let mut exact = request.clone();
-    exact.exact = Some(lease.address);
+    exact.exact = vec![lease.address()];
     assert_eq!(node.allocate(&exact).await.expect("an address"), lease);
     assert_eq!(site.content().await, before, "nothing is written");
 }
@@ -24,7 +24,7 @@ pub(crate) async fn a_new_life_keeps_the_address_and_the_old_one_cannot_free_it(
     let node = site.node("n1");
     let old = node.give("a").await;
     let new = node.give("a").await;
-    assert_eq!(new.address, old.address);
+    assert_eq!(new.address(), old.address());
     assert!(new.revision > old.revision);
     let before = site.content().await;
     let id = node.id("a");
@@ -76,7 +76,7 @@ pub(crate) async fn a_late_release_does_not_touch_the_next_holder(site: &Site) {
     one.release("a").await;
     let second = two.give("b").await;
     assert_eq!(
-        (first.address, second.address),
+        (first.address(), second.address()),
         (ip("10.20.1.2"), ip("10.20.1.2"))
     );
     let before = site.content().await;
@@ -117,10 +117,10 @@ pub(crate) async fn a_life_in_another_pool_gives_up_the_old_address(site: &Site)
     let node = site.node("n1");
     let old = node.give("a").await;
     let mut request = node.ask("a");
-    request.pool = name.clone();
+    request.pools = vec![name.clone()];
     let new = node.allocate(&request).await.expect("an address");
     assert_eq!(new.pool, name);
     let holders = site.holders().await;
-    assert_eq!(holders.into_keys().collect::<Vec<_>>(), [new.address]);
-    assert!(site.record(old.address).await.holder.is_none());
+    assert_eq!(holders.into_keys().collect::<Vec<_>>(), [new.address()]);
+    assert!(site.record(old.address()).await.holder.is_none());
 }

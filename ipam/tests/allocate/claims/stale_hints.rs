@@ -9,14 +9,14 @@ use berth_ipam::pools;
 use berth_store::Write;
 use berth_types::{BlockRecord, Record as _, SchemaVersion, keys};
 
-use crate::support::{Node, Site, now, prod, subnet};
+use crate::support::{Node, OneAddress as _, Site, now, prod, subnet};
 
 /// Gives addresses to `count` new containers; none may be anybody's already.
 async fn give_fresh(site: &Site, node: &Node, name: &str, count: usize) -> Vec<IpAddr> {
     let mut held: BTreeSet<_> = site.holders().await.into_keys().collect();
     let mut given = Vec::new();
     for n in 0..count {
-        let address = node.give(&format!("{name}-{n}")).await.address;
+        let address = node.give(&format!("{name}-{n}")).await.address();
         assert!(held.insert(address), "{name}: {address} is held already");
         given.push(address);
     }
@@ -73,7 +73,7 @@ pub(crate) async fn an_address_another_node_took_is_passed_over(site: &Site) {
     };
     for n in 0..16 {
         let mut request = two.ask(&format!("theirs-{n}"));
-        request.exact = Some(IpAddr::from((first + n).to_be_bytes()));
+        request.exact = vec![IpAddr::from((first + n).to_be_bytes())];
         // Its network address, gateway and our own are refused.
         drop(two.allocate(&request).await);
     }
@@ -180,14 +180,14 @@ pub(crate) async fn hints_that_cannot_be_kept_cost_requests_and_nothing_else(sit
     site.pool(&[half.clone()], 16).await;
     let node = site.node("n1");
     let kept = node.give("a").await;
-    assert!(half.is_usable(kept.address));
+    assert!(half.is_usable(kept.address()));
     // From here on nothing can be written there, whoever the user is.
     let hints = site.state("n1").join("hints");
     fs::remove_dir_all(&hints).expect("remove the hints");
     fs::write(&hints, "").expect("block the folder");
     for name in ["b", "c", "d"] {
         let lease = node.give(name).await;
-        assert!(half.is_usable(lease.address), "{}", lease.address);
+        assert!(half.is_usable(lease.address()), "{}", lease.address());
     }
     assert_eq!(site.holders().await.len(), 4);
     for name in ["a", "b", "c", "d"] {

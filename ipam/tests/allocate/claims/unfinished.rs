@@ -8,7 +8,7 @@ use berth_store::{Outcome, Store as _, Txn, Write};
 use berth_types::{AttachmentRecord, Phase, Record as _, keys};
 
 use crate::support::rig::Mood;
-use crate::support::{Node, Site, known, now, subnet};
+use crate::support::{Node, OneAddress as _, Site, known, now, subnet};
 
 /// An ADD whose process dies with its transaction number `after` on the way.
 async fn killed(node: &Node, request: &Request, after: usize) -> Txn {
@@ -173,7 +173,7 @@ pub(crate) async fn the_record_in_its_way_is_removed_when_it_is_due(site: &Site)
 pub(crate) async fn an_attachment_lives_again_over_that_record(site: &Site) {
     site.pool(&[subnet("10.20.1.0/24")], 16).await;
     let node = site.node("n1");
-    for exact in [None, Some(crate::support::ip("10.20.1.77"))] {
+    for exact in [vec![], vec![crate::support::ip("10.20.1.77")]] {
         let mut request = node.ask("a");
         let late = killed(&node, &request, 0).await;
         delete(&node, &request).await;
@@ -185,7 +185,7 @@ pub(crate) async fn an_attachment_lives_again_over_that_record(site: &Site) {
         assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
         // What was to remove the record passes the new life by.
         node.ipam.drain(8, now()).await.expect("drain");
-        assert_eq!(site.record(lease.address).await, lease.record);
+        assert_eq!(site.record(lease.address()).await, lease.record());
         node.ipam
             .release(&node.id("a"), Some(&known(&lease)), now())
             .await
@@ -212,7 +212,7 @@ pub(crate) async fn and_also_when_it_is_removed_meanwhile(site: &Site) {
     let lease = node.give("a").await;
     assert_eq!(
         site.holders().await.into_keys().collect::<Vec<_>>(),
-        [lease.address]
+        [lease.address()]
     );
 }
 

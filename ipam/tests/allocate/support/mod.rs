@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use berth_ipam::{Ipam, IpamError, Known, Lease, NodeIdentity, Released, Request, pools};
+use berth_ipam::{
+    Ipam, IpamError, Known, Lease, NoEvidence, NodeIdentity, Released, Request, pools,
+};
 use berth_store::{
     AnyStore, EtcdConfig, KeyRange, Outcome, Read, Revision, Store as _, StoreConfig, Txn, Write,
 };
@@ -191,19 +193,15 @@ impl Node {
 
     /// A new life of a container asks for any address.
     pub(crate) fn ask(&self, container: &str) -> Request {
-        Request {
-            attachment: self.id(container),
-            incarnation: Incarnation::from_random(random()),
-            pod: None,
-            netns: None,
-            pool: prod(),
-            exact: None,
-            mac: None,
-        }
+        Request::new(
+            self.id(container),
+            Incarnation::from_random(random()),
+            vec![prod()],
+        )
     }
 
     pub(crate) async fn allocate(&self, request: &Request) -> Result<Lease, IpamError> {
-        self.ipam.allocate(request, now()).await
+        self.ipam.allocate(request, &NoEvidence, now()).await
     }
 
     /// Gives a new life of a container any address.
@@ -224,11 +222,13 @@ impl Node {
 
 /// What a node remembers of a lease.
 pub(crate) fn known(lease: &Lease) -> Known {
-    let holder = lease.record.holder.as_ref().expect("a holder");
+    let addresses = lease.addresses.iter();
+    let record = lease.addresses[0].record.clone();
+    let holder = record.holder.expect("a holder");
     Known {
-        incarnation: holder.incarnation.clone(),
+        incarnation: holder.incarnation,
         revision: Some(lease.revision),
-        addresses: vec![(lease.address, lease.record.clone())],
+        addresses: addresses.map(|a| (a.address, a.record.clone())).collect(),
     }
 }
 
@@ -278,4 +278,37 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let limited = async { tokio::time::timeout(Duration::from_mins(1), future).await };
     let ended = runtime.expect("runtime").block_on(limited);
     ended.expect("the test takes longer than a minute")
+}
+
+/// How the pools of a refusal stand: name, size, held.
+pub(crate) fn exhausted(error: &IpamError) -> Vec<(PoolName, u64, u64)> {
+    let IpamError::Exhausted { pools } = error else {
+        panic!("{error}")
+    };
+    let count = |c: &berth_ipam::PoolCount| (c.pool.clone(), c.size, c.held);
+    pools.iter().map(count).collect()
+}
+
+/// Of a lease of one address.
+pub(crate) trait OneAddress {
+    fn address(&self) -> IpAddr;
+    fn record(&self) -> AddressRecord;
+    fn subnet(&self) -> Subnet;
+}
+
+impl OneAddress for Lease {
+    fn address(&self) -> IpAddr {
+        let [one] = self.addresses.as_slice() else {
+            panic!("not one address: {self:?}");
+        };
+        one.address
+    }
+
+    fn record(&self) -> AddressRecord {
+        self.addresses[0].record.clone()
+    }
+
+    fn subnet(&self) -> Subnet {
+        self.addresses[0].subnet.clone()
+    }
 }

@@ -4,7 +4,8 @@ use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use berth_store::{
-    Answer, AnyStore, AnyWatch, KeyRange, Outcome, Read, Revision, Store, StoreError, Txn,
+    Answer, AnyStore, AnyWatch, KeyRange, LineageSeen, Outcome, Read, Revision, Store, StoreError,
+    Txn,
 };
 
 /// The store of one node; clones share the misbehaviour.
@@ -151,6 +152,10 @@ impl Store for Rig {
 
     fn outlives_sender(&self) -> bool {
         self.real.outlives_sender()
+    }
+
+    fn lineage(&self) -> LineageSeen {
+        self.real.lineage()
     }
 
     async fn watch(&self, range: &KeyRange, after: Revision) -> Result<AnyWatch, StoreError> {

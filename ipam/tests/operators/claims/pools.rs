@@ -6,7 +6,7 @@ use berth_types::{BlockSize, PoolName, PoolRecord, PoolState, Record as _, keys}
 
 use super::{held, id, put, sticky};
 use crate::support::rig::Rig;
-use crate::support::{Site, ip, prod, subnet};
+use crate::support::{OneAddress as _, Site, ip, prod, subnet};
 
 fn named(name: &str) -> PoolName {
     name.parse().expect("a name")
@@ -97,7 +97,7 @@ pub(crate) async fn case_62_an_excluded_address_stays_with_its_holder_and_is_giv
     site.pool(&[subnet("10.20.1.0/28")], 4).await;
     let node = site.node("n1");
     let lease = node.give("a").await;
-    let range = berth_types::AddressRange::new(lease.address, lease.address).expect("a range");
+    let range = berth_types::AddressRange::new(lease.address(), lease.address()).expect("a range");
     let exclude = Change::Exclude(vec![range]);
     let changed = pools::change(&site.open(), &prod(), &exclude)
         .await
@@ -107,7 +107,7 @@ pub(crate) async fn case_62_an_excluded_address_stays_with_its_holder_and_is_giv
     node.release("a").await;
     for n in 0..12 {
         let other = node.give(&format!("b{n}")).await;
-        assert_ne!(other.address, lease.address, "it is excluded");
+        assert_ne!(other.address(), lease.address(), "it is excluded");
     }
     let full = node.allocate(&node.ask("c")).await;
     assert!(full.is_err(), "{full:?}");
@@ -115,7 +115,7 @@ pub(crate) async fn case_62_an_excluded_address_stays_with_its_holder_and_is_giv
     pools::change(&site.open(), &prod(), &include)
         .await
         .expect("include");
-    assert_eq!(node.give("d").await.address, lease.address);
+    assert_eq!(node.give("d").await.address(), lease.address());
 }
 
 pub(crate) async fn case_63_a_pool_is_deleted_only_from_draining_and_while_nothing_is_held(

@@ -12,7 +12,7 @@ use berth_types::{AddressRecord, PoolState, Record as _, keys};
 
 use super::{held, id, put};
 use crate::support::rig::{Mood, Rig};
-use crate::support::{Site, ip, now, prod, subnet};
+use crate::support::{OneAddress as _, Site, ip, now, prod, subnet};
 
 const CART: &str = "shop/workload/cart";
 
@@ -52,26 +52,29 @@ pub(crate) async fn a_reserved_address_is_given_to_nobody_else(site: &Site) {
     assert_eq!(site.reserved(CART).await, kept.iter().copied().collect());
     for n in 0..8 {
         let lease = node.give(&format!("c{n}")).await;
-        assert!(!kept.contains(&lease.address), "{}", lease.address);
+        assert!(!kept.contains(&lease.address()), "{}", lease.address());
     }
     let full = node.allocate(&node.ask("c9")).await;
     assert!(matches!(full, Err(IpamError::Exhausted { .. })), "{full:?}");
     delete(site, IfHeld::Refuse).await.expect("delete");
     assert!(site.reserved(CART).await.is_empty());
-    assert!(kept.contains(&node.give("c9").await.address));
+    assert!(kept.contains(&node.give("c9").await.address()));
 }
 
 pub(crate) async fn a_held_address_is_refused_with_its_holder_unless_that_is_meant(site: &Site) {
     site.pool(&[subnet("10.20.1.0/24")], 16).await;
     let node = site.node("n1");
     let lease = node.give("a").await;
-    let raw = lease.address.to_string();
+    let raw = lease.address().to_string();
     let before = site.content().await;
     let refused = create(site, &these(CART, &["10.20.1.200", &raw], IfHeld::Refuse)).await;
     let Err(ReserveError::Held { address, holder }) = refused else {
         panic!("{refused:?}")
     };
-    assert_eq!((address, holder.attachment), (lease.address, node.id("a")));
+    assert_eq!(
+        (address, holder.attachment),
+        (lease.address(), node.id("a"))
+    );
     assert_eq!(site.content().await, before);
 
     create(site, &these(CART, &[&raw], IfHeld::Allow))
@@ -79,7 +82,7 @@ pub(crate) async fn a_held_address_is_refused_with_its_holder_unless_that_is_mea
         .expect("reserve");
     assert_eq!(site.holders().await.len(), 1, "the holder keeps it");
     node.release("a").await;
-    let record = site.record(lease.address).await;
+    let record = site.record(lease.address()).await;
     assert_eq!((record.holder, record.reserved_for), (None, Some(id(CART))));
 }
 
@@ -201,24 +204,24 @@ pub(crate) async fn a_reservation_goes_only_while_nobody_holds_of_it_unless_that
     site.pool(&[subnet("10.20.1.0/24")], 16).await;
     let node = site.node("n1");
     let lease = node.give("a").await;
-    let raw = lease.address.to_string();
+    let raw = lease.address().to_string();
     create(site, &these(CART, &[&raw, "10.20.1.200"], IfHeld::Allow))
         .await
         .expect("reserve");
     let before = site.content().await;
     let refused = delete(site, IfHeld::Refuse).await;
     assert!(
-        matches!(refused, Err(ReserveError::Held { address, .. }) if address == lease.address),
+        matches!(refused, Err(ReserveError::Held { address, .. }) if address == lease.address()),
         "{refused:?}"
     );
     assert_eq!(site.content().await, before);
     delete(site, IfHeld::Allow).await.expect("delete");
     assert_eq!(
         site.holders().await.into_keys().collect::<Vec<_>>(),
-        [lease.address]
+        [lease.address()]
     );
     node.release("a").await;
-    assert_eq!(site.record(lease.address).await.previous.len(), 1);
+    assert_eq!(site.record(lease.address()).await.previous.len(), 1);
 }
 
 pub(crate) async fn a_reservation_that_changed_since_it_was_looked_at_is_not_deleted(site: &Site) {
