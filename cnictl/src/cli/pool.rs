@@ -79,7 +79,8 @@ pub(crate) struct SubnetArgs {
 /// Who may draw from a pool, and how long addresses are kept.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SettingsArgs {
-    /// Addresses per block, a power of two up to 256 [16]; fixed once a node has claimed one.
+    /// Addresses per block, a power of two up to 256, at first 16; fixed once a node has
+    /// claimed a block.
     #[arg(long, value_name = "ADDRESSES", value_parser = values::block_size)]
     pub(crate) block_size: Option<BlockSize>,
     /// The Kubernetes namespaces that may draw from it: names, or patterns with `*`, with commas
@@ -99,10 +100,10 @@ pub(crate) struct SettingsArgs {
         value_parser = values::switch
     )]
     pub(crate) sticky: Option<bool>,
-    /// How long it is kept unused, as 12h or 7d [7d]; 0 is for ever.
+    /// How long it is kept unused, as 12h; at first 7d, and 0 is for ever.
     #[arg(long, value_name = "TIME", value_parser = values::seconds)]
     pub(crate) sticky_for: Option<u32>,
-    /// How long a released address rests before it is given again, as 30s or 5m [30s].
+    /// How long a released address rests before it is given again, as 5m; at first 30s.
     #[arg(long, value_name = "TIME", value_parser = values::seconds)]
     pub(crate) cooldown: Option<u32>,
 }

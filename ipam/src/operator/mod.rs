@@ -1,7 +1,7 @@
 //! An operator takes addresses away from their holders: decided on what was shown, and made only
 //! if nothing of it changed since.
 //!
-//! [`look`] reads, [`plan`] decides, [`Release::commit`] makes one attachment's release.
+//! [`look()`] reads, [`plan`] decides, [`Release::commit`] makes one attachment's release.
 
 mod commit;
 mod look;

@@ -175,10 +175,10 @@ pub async fn change(
     Err(PoolError::Contended(ATTEMPTS))
 }
 
-/// What [`change`] would do; nothing is written.
+/// What [`change()`] would do; nothing is written.
 ///
 /// # Errors
-/// As [`change`].
+/// As [`change()`].
 pub async fn preview(
     store: &impl Store,
     name: &PoolName,

@@ -25,10 +25,10 @@ pub struct Goes {
     pub reservations: Vec<ReservationId>,
 }
 
-/// What [`delete`] would delete beside the pool; nothing is written.
+/// What [`delete()`] would delete beside the pool; nothing is written.
 ///
 /// # Errors
-/// As [`delete`].
+/// As [`delete()`].
 pub async fn what_goes(store: &impl Store, seen: &StoredPool) -> Result<Goes, PoolError> {
     let contents = Contents::read(store, seen).await?;
     contents.refuse(seen)?;

@@ -1,7 +1,7 @@
 //! What operators do with pools. Every change guards on what it was decided from.
 //!
-//! [`create`] makes one, [`change`] changes one and [`preview`] shows what it would do, [`delete`]
-//! deletes one that drains and that nobody uses.
+//! [`create()`] makes one, [`change()`] changes one and [`preview()`] shows what it would do;
+//! [`delete()`] deletes one that drains and that nobody uses.
 
 mod change;
 mod delete;
