@@ -7,8 +7,8 @@
 //! - [`Ipam::allocate`] gives an attachment an address, [`Ipam::release`] takes it back.
 //! - [`Ipam::drain`] makes releases that waited for the store.
 //! - [`reclaim`] finds addresses that no container holds any more, [`history`] who had them.
-//! - [`pools`] is what operators do with pools, [`operator`] with addresses, [`listing`] what they
-//!   see.
+//! - [`pools`] is what operators do with pools, [`reservations`] with addresses that are kept for
+//!   somebody, [`operator`] with those that are held, [`listing`] what they see.
 
 mod allocate;
 mod clock;
@@ -28,6 +28,7 @@ pub mod reclaim;
 mod record;
 mod release;
 pub mod republish;
+pub mod reservations;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

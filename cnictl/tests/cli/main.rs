@@ -8,8 +8,11 @@
 
 mod addresses;
 mod bad_input;
+mod history;
 mod pools;
 mod races;
 mod release;
+mod reservations;
+mod settings;
 mod store_choice;
 mod support;
