@@ -4,7 +4,11 @@ use std::error::Error as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use berth_ipam::IpamError;
+use berth_ipam::closure::ClosureError;
+use berth_ipam::node::adopt::AdoptError;
 use berth_ipam::pools::PoolError;
+use berth_ipam::republish::RepublishError;
 use berth_store::{ConfigError, StoreError};
 
 /// A command that ran to its end.
@@ -36,6 +40,21 @@ pub(crate) enum Failure {
     /// A pool cannot be made, changed, deleted or found.
     #[error(transparent)]
     Pool(#[from] PoolError),
+    /// The store cannot be closed, opened or answered.
+    #[error(transparent)]
+    Closure(#[from] ClosureError),
+    /// A node cannot write what lives on it.
+    #[error(transparent)]
+    Republish(#[from] RepublishError),
+    /// A node's name cannot be taken.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
+    /// The node's own files.
+    #[error(transparent)]
+    Node(#[from] IpamError),
+    /// Something is not what it was when it was shown.
+    #[error("{0} changed since it was looked at; nothing was done")]
+    Changed(String),
     /// The operator did not agree.
     #[error("not confirmed, so nothing was done")]
     Declined,
@@ -57,12 +76,23 @@ impl Failure {
         match self {
             // Whoever reads along has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => DONE,
-            Self::Store(_) | Self::Pool(PoolError::Store(_)) | Self::Output(_) => COULD_NOT_TELL,
+            Self::Store(_)
+            | Self::Pool(PoolError::Store(_))
+            | Self::Closure(ClosureError::Store(_))
+            | Self::Republish(RepublishError::Store(_) | RepublishError::Disk { .. })
+            | Self::Adopt(AdoptError::Store(_))
+            | Self::Node(_)
+            | Self::Output(_) => COULD_NOT_TELL,
             Self::Usage { .. }
             | Self::Config(_)
             | Self::Pool(PoolError::Invalid(_))
             | Self::NobodyToAsk => USAGE,
-            Self::Pool(_) | Self::Declined => FINDINGS,
+            Self::Pool(_)
+            | Self::Closure(_)
+            | Self::Republish(_)
+            | Self::Adopt(_)
+            | Self::Changed(_)
+            | Self::Declined => FINDINGS,
         }
     }
 
@@ -70,7 +100,19 @@ impl Failure {
         match self {
             Self::Usage { hint, .. } => hint,
             Self::Config(_) => "correct --store, BERTH_STORE or the configuration file",
-            Self::Store(error) | Self::Pool(PoolError::Store(error)) => store_hint(error),
+            Self::Store(error)
+            | Self::Pool(PoolError::Store(error))
+            | Self::Closure(ClosureError::Store(error))
+            | Self::Republish(RepublishError::Store(error))
+            | Self::Adopt(AdoptError::Store(error)) => store_hint(error),
+            Self::Closure(error) => error.hint(),
+            Self::Republish(error) => error.hint(),
+            Self::Adopt(AdoptError::Record(_)) => {
+                "look at the record; upgrade this program if a newer release wrote it"
+            }
+            Self::Adopt(_) => "run it again",
+            Self::Node(error) => error.hint(),
+            Self::Changed(_) => "look again, and repeat the command",
             Self::Pool(error) => error.hint(),
             Self::Declined => "answer y, or give --yes",
             Self::NobodyToAsk => "look at it with --dry-run, then give --yes",

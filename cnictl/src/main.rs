@@ -6,10 +6,12 @@ mod address;
 mod cli;
 mod confirm;
 mod error;
+mod node;
 mod observe;
 mod output;
 mod pool;
 mod store;
+mod store_admin;
 
 use std::io;
 use std::process::ExitCode;
@@ -17,7 +19,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use jiff::Timestamp;
 
-use cli::{Cli, Command, IpCommand, PoolCommand};
+use cli::{Cli, Command, IpCommand, NodeCommand, PoolCommand, StoreCommand};
 use error::{Ended, Failure};
 use output::Printer;
 
@@ -49,10 +51,36 @@ async fn run(
         Command::Pool(PoolCommand::Extend(args)) => pool::extend(&store()?, args, out).await,
         Command::Pool(PoolCommand::Resume { name }) => pool::resume(&store()?, name, out).await,
         Command::Pool(PoolCommand::Delete(args)) => pool::delete(&store()?, args, out).await,
+        Command::Node(command) => run_node(cli, command, now, out).await,
+        Command::StoreAdmin(StoreCommand::Status) => store_admin::status(&store()?, out).await,
+        Command::StoreAdmin(StoreCommand::Close { reason }) => {
+            store_admin::close(&store()?, reason, now, out).await
+        }
+        Command::StoreAdmin(StoreCommand::Open(consent)) => {
+            store_admin::open(&store()?, consent, out).await
+        }
         Command::Ip(IpCommand::List(args)) => address::list(&store()?, args, out).await,
         Command::Ip(IpCommand::Show { address }) => address::show(&store()?, *address, out).await,
         Command::Ip(IpCommand::Release(args)) | Command::Release(args) => {
             address::release(&store()?, args, now, out).await
+        }
+    }
+}
+
+async fn run_node(
+    cli: &Cli,
+    command: &NodeCommand,
+    now: Timestamp,
+    out: &mut Printer<impl io::Write, impl io::Write>,
+) -> Result<Ended, Failure> {
+    let store = store::open(&cli.store)?;
+    match command {
+        NodeCommand::List => node::list(&store, out).await,
+        NodeCommand::Show { name } => node::show(&store, name, out).await,
+        NodeCommand::Dead(args) => node::dead(&store, args, out).await,
+        NodeCommand::Adopt(args) => node::adopt(&store, args, out).await,
+        NodeCommand::Republish(args) => {
+            node::republish(store, &store::choose(&cli.store)?, args, now, out).await
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The command line: what can be said, and nothing of what it does.
 
+mod node;
 mod values;
+
+pub(crate) use node::{AdoptArgs, DeadArgs, HereArgs, NodeCommand, RepublishArgs, StoreCommand};
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -71,6 +74,12 @@ pub(crate) enum Command {
     /// Addresses, and who holds them.
     #[command(subcommand)]
     Ip(IpCommand),
+    /// Nodes, and what they have answered to a store that was set back.
+    #[command(subcommand)]
+    Node(NodeCommand),
+    /// The store itself: closed after it was set back, opened again.
+    #[command(subcommand, name = "store")]
+    StoreAdmin(StoreCommand),
     /// Take addresses away from whoever holds them.
     Release(ReleaseArgs),
     /// Print a completion script for a shell.
