@@ -11,5 +11,6 @@ mod bad_input;
 mod pools;
 mod races;
 mod release;
+mod set_back;
 mod store_choice;
 mod support;

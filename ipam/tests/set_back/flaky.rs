@@ -8,11 +8,12 @@ use berth_store::{
     Txn,
 };
 
-/// Makes so many transactions, and one more whose answer is lost; then nobody answers.
-#[derive(Clone)]
+/// Makes so many transactions, and one more whose answer is lost; then nobody answers. Or lets
+/// somebody in between reading and writing.
 pub(crate) struct Flaky {
     pub(crate) real: AnyStore,
     left: Arc<AtomicUsize>,
+    intruder: Option<(usize, Txn)>,
 }
 
 impl Flaky {
@@ -20,6 +21,15 @@ impl Flaky {
         Self {
             real,
             left: Arc::new(AtomicUsize::new(commits + 1)),
+            intruder: None,
+        }
+    }
+
+    /// Never cut off; `intruder` is committed just before the transaction after so many.
+    pub(crate) fn intruded_after(commits: usize, intruder: Txn, real: AnyStore) -> Self {
+        Self {
+            intruder: Some((usize::MAX - commits, intruder)),
+            ..Self::after(usize::MAX - 1, real)
         }
     }
 
@@ -42,9 +52,13 @@ impl Store for Flaky {
     }
 
     async fn commit(&self, txn: &Txn) -> Result<Outcome, StoreError> {
-        match self.left.load(Ordering::Relaxed) {
-            0 => return Err(Self::away()),
-            left => self.left.store(left - 1, Ordering::Relaxed),
+        let left = self.left.load(Ordering::Relaxed);
+        if left == 0 {
+            return Err(Self::away());
+        }
+        self.left.store(left - 1, Ordering::Relaxed);
+        if let Some((_, intruder)) = self.intruder.as_ref().filter(|(at, _)| *at == left) {
+            self.real.commit(intruder).await?;
         }
         let made = self.real.commit(txn).await;
         if self.left.load(Ordering::Relaxed) == 0 {

@@ -64,6 +64,8 @@ on_both_stores! {
         an_unreadable_record_holds_the_answer_back,
         releases_that_waited_are_made_first,
         it_may_be_cut_off_anywhere_and_run_again,
+        a_store_opened_meanwhile_is_not_written_to,
+        what_changed_meanwhile_is_decided_anew,
         an_idle_node_answers_and_forgets_what_it_believed,
         another_networks_attachments_are_left_out;
     whose:

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 
 use berth_ipam::operator;
-use berth_ipam::republish::{Obstacle, OnConflict, Proof, Scope, Unfinished};
-use berth_store::Store as _;
-use berth_types::{LocalAttachment, PoolName, Record as _, keys};
+use berth_ipam::republish::{Obstacle, OnConflict, Proof, RepublishError, Scope, Unfinished};
+use berth_store::{Read, Store as _, Txn, Write};
+use berth_types::{AddressRecord, LocalAttachment, PoolName, Record as _, keys};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::flaky::Flaky;
@@ -162,7 +162,7 @@ pub(crate) async fn a_lost_pool_is_asked_for(site: &mut Site) {
     assert_eq!(report.conflicts[0].obstacle, Obstacle::NotInPool(pool));
     let store = site.open();
     let key = format!("{}prod", keys::POOLS);
-    crate::site::write(&store, vec![berth_store::Write::delete(key)]).await;
+    crate::site::write(&store, vec![Write::delete(key)]).await;
     site.pool().await;
     assert!(site.node("n1").republish().await.answered);
 }
@@ -238,7 +238,7 @@ pub(crate) async fn releases_that_waited_are_made_first(site: &mut Site) {
     let away = site.node_on("n1", Flaky::after(0, site.open()));
     away.ipam
         .store()
-        .commit(&berth_store::Txn::default())
+        .commit(&Txn::default())
         .await
         .expect_err("cut off");
     let known = berth_ipam::Known::of(&local);
@@ -248,7 +248,7 @@ pub(crate) async fn releases_that_waited_are_made_first(site: &mut Site) {
     assert_eq!(waits.await.expect("noted"), None);
     fs::remove_file(node.record("ended")).expect("forget");
     drop((node, away));
-    crate::site::write(&site.open(), vec![berth_store::Write::put("/x", "")]).await;
+    crate::site::write(&site.open(), vec![Write::put("/x", "")]).await;
     site.restore(Restore::Plain).await;
     site.close().await;
     let report = site.node("n1").republish().await;
@@ -288,6 +288,56 @@ pub(crate) async fn it_may_be_cut_off_anywhere_and_run_again(site: &mut Site) {
         commits += 1;
     }
     assert_eq!(commits, 4, "one transaction each, and the answer");
+}
+
+pub(crate) async fn a_store_opened_meanwhile_is_not_written_to(site: &mut Site) {
+    site.pool().await;
+    site.back_up();
+    site.node("n1").start("a").await;
+    for commits in [0, 1] {
+        site.restore(Restore::Plain).await;
+        site.close().await;
+        let opens = Txn {
+            writes: vec![Write::delete(keys::CLOSED)],
+            ..Txn::default()
+        };
+        let store = Flaky::intruded_after(commits, opens, site.open());
+        let stopped = site.node_on("n1", store);
+        let stopped = stopped.try_republish(OnConflict::Stay).await;
+        let stopped = matches!(stopped, Err(RepublishError::ClosureChanged));
+        assert!(stopped, "before transaction {commits}");
+        assert_eq!(site.holders().await.len(), commits);
+    }
+}
+
+pub(crate) async fn what_changed_meanwhile_is_decided_anew(site: &mut Site) {
+    site.pool().await;
+    site.back_up();
+    let address = site.node("n1").start("a").await;
+    site.restore(Restore::Plain).await;
+    site.close().await;
+    // Somebody reserves it between reading and writing.
+    let mut record = AddressRecord::unused("prod".parse().expect("a name"));
+    record.reserved_for = Some("shop/workload/cart".parse().expect("an id"));
+    let reserves = Txn {
+        writes: vec![Write::put(keys::address(address), record.encode())],
+        ..Txn::default()
+    };
+    let store = Flaky::intruded_after(0, reserves, site.open());
+    let report = site.node_on("n1", store);
+    let report = report.try_republish(OnConflict::Stay).await;
+    assert!(report.expect("republish").answered);
+    let read = [Read::Get(keys::address(address).into())];
+    let answer = site.open().read(&read).await.expect("read");
+    let merged = AddressRecord::decode("x", &answer.lists[0][0].value).expect("a record");
+    assert_eq!(
+        merged.reserved_for, record.reserved_for,
+        "nothing is overwritten unseen"
+    );
+    assert_eq!(
+        merged.holder.expect("a holder").attachment,
+        site.node("n1").id("a")
+    );
 }
 
 pub(crate) async fn an_idle_node_answers_and_forgets_what_it_believed(site: &mut Site) {
@@ -336,7 +386,7 @@ pub(crate) async fn another_networks_attachments_are_left_out(site: &mut Site) {
 impl Site {
     /// A backup from before everything.
     async fn back_up_empty(&self) {
-        crate::site::write(&self.open(), vec![berth_store::Write::put("/x", "")]).await;
+        crate::site::write(&self.open(), vec![Write::put("/x", "")]).await;
         self.back_up();
     }
 }
