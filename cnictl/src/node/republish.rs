@@ -71,10 +71,10 @@ pub(crate) async fn republish(
         },
     };
     let report = ipam.republish(&scope, now).await?;
-    if report.closed.is_none() {
+    if report.closure.is_none() {
         out.remark("the store is not closed: there is nothing to republish")?;
     }
-    let open = report.closed.is_none();
+    let open = report.closure.is_none();
     let conflicts = !report.conflicts.is_empty();
     let sheet = ReportSheet::of(node, &report);
     out.sheet(&sheet)?;
@@ -85,7 +85,7 @@ pub(crate) async fn republish(
 impl ReportSheet {
     fn of(node: String, report: &Report) -> Self {
         let Report {
-            closed,
+            closure,
             written,
             standing,
             conflicts,
@@ -124,7 +124,7 @@ impl ReportSheet {
         );
         Self {
             node,
-            closure: closed.as_ref().map(|closed| closed.id.to_string()),
+            closure: closure.as_ref().map(ToString::to_string),
             answered: *answered,
             attachments,
         }

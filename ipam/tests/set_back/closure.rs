@@ -1,8 +1,11 @@
 //! Closing and opening.
 
 use berth_ipam::closure::{self, Closing, ClosureError, NodeState, Notice};
+use berth_ipam::node::{Standing, judge};
+use berth_ipam::republish::OnConflict;
 use berth_types::NodeId;
 
+use crate::flaky::Flaky;
 use crate::site::{Restore, Site, node_name, now, random};
 
 fn nobody() -> NodeId {
@@ -68,8 +71,20 @@ pub(crate) async fn a_node_that_appears_stops_the_opening(site: &mut Site) {
     site.node("n1").republish().await;
     site.node("n2").republish().await;
     let opening = closure::opening(&site.view().await).expect("it may be opened");
-    // Unknown to the backup, and on its way to answer.
+    // Unknown to the backup, and half-way to its answer.
+    let half = site.node_on("n3", Flaky::after(1, site.open()));
+    half.start_unrecorded("a", "10.20.1.77");
+    half.start_unrecorded("b", "10.20.1.78");
+    half.try_republish(OnConflict::Stay)
+        .await
+        .expect_err("cut off");
+    let opened = opening.commit(&site.open()).await;
+    assert!(matches!(opened, Err(ClosureError::Changed)), "{opened:?}");
+    let seen = site.view().await;
+    assert_eq!(seen.missing(), [node_name("n3")]);
     site.node("n3").republish().await;
+    let opening = closure::opening(&site.view().await).expect("it may be opened");
+    site.node("n4").republish().await;
     let opened = opening.commit(&site.open()).await;
     assert!(matches!(opened, Err(ClosureError::Changed)), "{opened:?}");
     site.reopen().await;
@@ -101,6 +116,44 @@ pub(crate) async fn a_dead_node_is_not_waited_for(site: &mut Site) {
         "a dead node's addresses stay held"
     );
     site.reopen().await;
+}
+
+pub(crate) async fn a_dead_node_that_comes_back_is_known_and_republishes(site: &mut Site) {
+    set_back(site).await;
+    site.node("n2").start_unrecorded("late", "10.20.1.77");
+    site.node("n1").republish().await;
+    site.node("n2").republish().await;
+    // Its answer stands for less than what lives: it was buried after that.
+    let (store, n2) = (site.open(), node_name("n2"));
+    let death = closure::declare_dead(&site.view().await, &n2, &nobody());
+    death
+        .expect("known")
+        .commit(&store)
+        .await
+        .expect("it is written");
+    site.reopen().await;
+    let back = site.node("n2");
+    let record = site.view().await.nodes[&n2]
+        .record
+        .clone()
+        .expect("a record");
+    let record = record.1.expect("a readable one");
+    let standing = judge(Some(&record), back.ipam.node());
+    assert!(
+        matches!(standing, Standing::DeclaredDead(_)),
+        "{standing:?}"
+    );
+    back.start_unrecorded("later", "10.20.1.78");
+    let report = back.republish().await;
+    assert!(report.answered, "although the store is open: {report:?}");
+    assert_eq!(report.written, [back.id("later")].into());
+    let record = site.view().await.nodes[&n2]
+        .record
+        .clone()
+        .expect("a record");
+    let record = record.1.expect("a readable one");
+    assert_eq!(judge(Some(&record), back.ipam.node()), Standing::Ours);
+    assert_eq!(back.republish().await.closure, None, "that was all");
 }
 
 pub(crate) async fn answers_to_an_earlier_closure_do_not_count(site: &mut Site) {

@@ -47,6 +47,7 @@ on_both_stores! {
         a_store_opens_when_every_node_has_answered,
         a_node_that_appears_stops_the_opening,
         a_dead_node_is_not_waited_for,
+        a_dead_node_that_comes_back_is_known_and_republishes,
         answers_to_an_earlier_closure_do_not_count;
     noticing:
         case_75_a_store_set_back_is_noticed_by_its_revision,

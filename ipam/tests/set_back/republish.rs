@@ -61,7 +61,7 @@ pub(crate) async fn an_open_store_has_nothing_to_be_told(site: &mut Site) {
     site.node("n1").start("a").await;
     let before = site.view().await.revision;
     let report = site.node("n1").republish().await;
-    assert_eq!((report.closed, report.answered), (None, false));
+    assert_eq!((report.closure, report.answered), (None, false));
     assert_eq!(site.view().await.revision, before);
 }
 

@@ -15,7 +15,7 @@ use berth_store::{
     AnyStore, EtcdConfig, KeyRange, Outcome, Read, Revision, Store, StoreConfig, Txn, Write,
 };
 use berth_types::{
-    AddressRecord, AttachmentId, BlockSize, ClosedRecord, Incarnation, LocalAddress,
+    AddressRecord, AttachmentId, BlockSize, ClosedRecord, Holder, Incarnation, LocalAddress,
     LocalAttachment, LocalLink, MacAddr, NetnsRef, NodeName, PoolName, PoolRecord, Record as _,
     SchemaVersion, Subnet, keys,
 };
@@ -219,6 +219,23 @@ impl<S: Store> Node<S> {
 
     /// Writes the record of a complete interface, as the plugin does.
     pub(crate) fn complete(&self, request: &Request, lease: &Lease) {
+        self.keep(request, lease.address, lease.record.clone());
+    }
+
+    /// A container lives on the node, and the store has never heard of it.
+    pub(crate) fn start_unrecorded(&self, container: &str, address: &str) {
+        let (request, address) = (self.ask(container), address.parse().expect("an address"));
+        let record = AddressRecord::unused(request.pool.clone()).held_by(Holder {
+            attachment: request.attachment.clone(),
+            incarnation: request.incarnation.clone(),
+            pod: None,
+            mac: MacAddr::of_address(address),
+            since: now(),
+        });
+        self.keep(&request, address, record);
+    }
+
+    fn keep(&self, request: &Request, address: IpAddr, record: AddressRecord) {
         let local = LocalAttachment {
             v: SchemaVersion,
             attachment: request.attachment.clone(),
@@ -226,16 +243,16 @@ impl<S: Store> Node<S> {
             pod: None,
             netns: request.netns.clone().expect("a namespace"),
             link: LocalLink {
-                mac: MacAddr::of_address(lease.address),
+                mac: MacAddr::of_address(address),
                 ifindex: 2,
                 master: "eth0".into(),
             },
             addresses: vec![LocalAddress {
-                cidr: format!("{}/24", lease.address).parse().expect("a CIDR"),
+                cidr: format!("{address}/24").parse().expect("a CIDR"),
                 gateway: None,
-                record: Some(lease.record.clone()),
+                record: Some(record),
             }],
-            revision: Some(lease.revision.0),
+            revision: Some(1),
             result: serde_json::Value::Null,
         };
         let path = self.record(request.attachment.container.as_str());
