@@ -4,7 +4,11 @@ use std::error::Error as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use berth_ipam::IpamError;
+use berth_ipam::closure::ClosureError;
+use berth_ipam::node::adopt::AdoptError;
 use berth_ipam::pools::PoolError;
+use berth_ipam::republish::RepublishError;
 use berth_ipam::reservations::ReserveError;
 use berth_store::{ConfigError, StoreError};
 use berth_types::BadRecord;
@@ -49,6 +53,21 @@ pub(crate) enum Failure {
     /// The node's own log of changes.
     #[error("the node's history cannot be read")]
     Log(#[source] io::Error),
+    /// The store cannot be closed, opened or answered.
+    #[error(transparent)]
+    Closure(#[from] ClosureError),
+    /// A node cannot write what lives on it.
+    #[error(transparent)]
+    Republish(#[from] RepublishError),
+    /// A node's name cannot be taken.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
+    /// The node's own files.
+    #[error(transparent)]
+    Node(#[from] IpamError),
+    /// Something is not what it was when it was shown.
+    #[error("{0} changed since it was looked at; nothing was done")]
+    Changed(String),
     /// The operator did not agree.
     #[error("not confirmed, so nothing was done")]
     Declined,
@@ -74,6 +93,10 @@ impl Failure {
             | Self::Pool(PoolError::Store(_))
             | Self::Reserve(ReserveError::Store(_))
             | Self::Log(_)
+            | Self::Closure(ClosureError::Store(_))
+            | Self::Republish(RepublishError::Store(_) | RepublishError::Disk { .. })
+            | Self::Adopt(AdoptError::Store(_))
+            | Self::Node(_)
             | Self::Output(_) => COULD_NOT_TELL,
             Self::Reserve(ReserveError::Partly { cause, .. })
                 if matches!(**cause, ReserveError::Store(_)) =>
@@ -84,7 +107,14 @@ impl Failure {
             | Self::Config(_)
             | Self::Pool(PoolError::Invalid(_))
             | Self::NobodyToAsk => USAGE,
-            Self::Pool(_) | Self::Reserve(_) | Self::Record(_) | Self::Declined => FINDINGS,
+            Self::Pool(_)
+            | Self::Reserve(_)
+            | Self::Record(_)
+            | Self::Closure(_)
+            | Self::Republish(_)
+            | Self::Adopt(_)
+            | Self::Changed(_)
+            | Self::Declined => FINDINGS,
         }
     }
 
@@ -94,8 +124,19 @@ impl Failure {
             Self::Config(_) => "correct --store, BERTH_STORE or the configuration file",
             Self::Store(error)
             | Self::Pool(PoolError::Store(error))
-            | Self::Reserve(ReserveError::Store(error)) => store_hint(error),
+            | Self::Reserve(ReserveError::Store(error))
+            | Self::Closure(ClosureError::Store(error))
+            | Self::Republish(RepublishError::Store(error))
+            | Self::Adopt(AdoptError::Store(error)) => store_hint(error),
             Self::Reserve(error) => error.hint(),
+            Self::Closure(error) => error.hint(),
+            Self::Republish(error) => error.hint(),
+            Self::Adopt(AdoptError::Record(_)) => {
+                "look at the record; upgrade this program if a newer release wrote it"
+            }
+            Self::Adopt(_) => "run it again",
+            Self::Node(error) => error.hint(),
+            Self::Changed(_) => "look again, and repeat the command",
             Self::Pool(error) => error.hint(),
             Self::Record(_) => {
                 "look at the record; upgrade this program if a newer release wrote it"

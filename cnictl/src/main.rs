@@ -6,11 +6,13 @@ mod address;
 mod cli;
 mod confirm;
 mod error;
+mod node;
 mod observe;
 mod output;
 mod pool;
 mod reservation;
 mod store;
+mod store_admin;
 
 use std::io;
 use std::process::ExitCode;
@@ -18,7 +20,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use jiff::Timestamp;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, NodeCommand, StoreCommand};
 use error::{Ended, Failure};
 use output::Printer;
 
@@ -45,5 +47,31 @@ async fn run(
         Command::Reserve(command) => reservation::run(&store()?, command, now, out).await,
         Command::Ip(command) => address::run(&cli.store, command, now, out).await,
         Command::Release(args) => address::release(&store()?, args, now, out).await,
+        Command::Node(command) => run_node(cli, command, now, out).await,
+        Command::StoreAdmin(StoreCommand::Status) => store_admin::status(&store()?, out).await,
+        Command::StoreAdmin(StoreCommand::Close { reason }) => {
+            store_admin::close(&store()?, reason, now, out).await
+        }
+        Command::StoreAdmin(StoreCommand::Open(consent)) => {
+            store_admin::open(&store()?, consent, out).await
+        }
+    }
+}
+
+async fn run_node(
+    cli: &Cli,
+    command: &NodeCommand,
+    now: Timestamp,
+    out: &mut Printer<impl io::Write, impl io::Write>,
+) -> Result<Ended, Failure> {
+    let store = store::open(&cli.store)?;
+    match command {
+        NodeCommand::List => node::list(&store, out).await,
+        NodeCommand::Show { name } => node::show(&store, name, out).await,
+        NodeCommand::Dead(args) => node::dead(&store, args, out).await,
+        NodeCommand::Adopt(args) => node::adopt(&store, args, out).await,
+        NodeCommand::Republish(args) => {
+            node::republish(store, &store::choose(&cli.store)?, args, now, out).await
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod consent;
 mod ip;
+mod node;
 mod pool;
 mod reserve;
 pub(crate) mod values;
@@ -13,6 +14,7 @@ use clap_complete::Shell;
 
 pub(crate) use consent::{Consent, ConsentArgs};
 pub(crate) use ip::{IpCommand, ListArgs, LogArgs, ReleaseArgs};
+pub(crate) use node::{AdoptArgs, DeadArgs, HereArgs, NodeCommand, RepublishArgs, StoreCommand};
 pub(crate) use pool::{
     CreateArgs, DeleteArgs, ExcludeArgs, PoolCommand, SetArgs, SettingsArgs, StateArgs, SubnetArgs,
 };
@@ -82,6 +84,12 @@ pub(crate) enum Command {
     /// Addresses that are kept for somebody.
     #[command(subcommand)]
     Reserve(ReserveCommand),
+    /// Nodes, and what they have answered to a store that was set back.
+    #[command(subcommand)]
+    Node(NodeCommand),
+    /// The store itself: closed after it was set back, opened again.
+    #[command(subcommand, name = "store")]
+    StoreAdmin(StoreCommand),
     /// Take addresses away from whoever holds them.
     Release(ReleaseArgs),
     /// Print a completion script for a shell.

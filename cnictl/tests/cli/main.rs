@@ -13,6 +13,7 @@ mod pools;
 mod races;
 mod release;
 mod reservations;
+mod set_back;
 mod settings;
 mod store_choice;
 mod support;

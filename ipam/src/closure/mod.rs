@@ -3,7 +3,7 @@
 //!
 //! A store restored from a backup has forgotten who holds what since. It would give addresses away
 //! that live containers have. [`judge_set_back`] decides from what one node remembers whether that
-//! happened; [`close`] stops all nodes; [`crate::republish`] writes back what lives; [`opening`]
+//! happened; [`close()`] stops all nodes; [`crate::republish`] writes back what lives; [`opening`]
 //! lets them go on.
 
 mod close;

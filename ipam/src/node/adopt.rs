@@ -52,7 +52,7 @@ pub async fn look(store: &impl Store, identity: &NodeIdentity) -> Result<Adoptio
     });
     let left_behind = left_behind.collect();
     let after = match judge(before.as_ref().map(|(_, record)| record), identity) {
-        Standing::Ours => None,
+        Standing::Ours | Standing::DeclaredDead(_) => None,
         // An answer to a closure was the other machine's.
         Standing::Unclaimed(record) => Some(record),
         Standing::Anothers(_) => Some(identity.record()),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use berth_types::{NodeId, NodeName, NodeRecord, SchemaVersion};
+use berth_types::{Answered, ClosureId, NodeAnswer, NodeId, NodeName, NodeRecord, SchemaVersion};
 
 use super::NodeIdentity;
 
@@ -13,6 +13,9 @@ pub enum Standing {
     Ours,
     /// The name is nobody's yet: this record, written in the allocation's own transaction, takes it.
     Unclaimed(NodeRecord),
+    /// It is this machine's, and was declared dead in that closure: what lives here is not in the
+    /// store. Allocate nothing until it has republished, which it may although the store is open.
+    DeclaredDead(ClosureId),
     /// The name is another machine's: allocate nothing.
     Anothers(Anothers),
 }
@@ -94,12 +97,22 @@ pub fn judge(record: Option<&NodeRecord>, identity: &NodeIdentity) -> Standing {
             ours: identity.machine_id.clone(),
         }
     } else {
-        return Standing::Ours;
+        return ours(record.answered.as_ref());
     };
     Standing::Anothers(Anothers {
         name: identity.name.clone(),
         why,
     })
+}
+
+fn ours(answered: Option<&Answered>) -> Standing {
+    match answered {
+        Some(Answered {
+            closure,
+            how: NodeAnswer::Dead,
+        }) => Standing::DeclaredDead(closure.clone()),
+        _ => Standing::Ours,
+    }
 }
 
 fn differ(one: &str, other: &str) -> bool {
@@ -189,6 +202,7 @@ mod tests {
             let standing = judge(Some(&holder.record()), &identity);
             let found = match standing {
                 Standing::Ours => "ours",
+                Standing::DeclaredDead(_) => "dead",
                 Standing::Unclaimed(_) => "unclaimed",
                 Standing::Anothers(Anothers { why, .. }) => match why {
                     Why::OtherNode { .. } => "other node",
@@ -197,6 +211,23 @@ mod tests {
             };
             assert_eq!(found, expected, "case: {case}");
         }
+    }
+
+    #[test]
+    fn a_machine_that_was_declared_dead_is_told() {
+        let identity = machine(1, "aa", "boot-1");
+        let closure = ClosureId::from_random([1; 16]);
+        let record = |how| NodeRecord {
+            answered: Some(Answered {
+                closure: closure.clone(),
+                how,
+            }),
+            ..identity.record()
+        };
+        let dead = judge(Some(&record(NodeAnswer::Dead)), &identity);
+        assert_eq!(dead, Standing::DeclaredDead(closure.clone()));
+        let alive = judge(Some(&record(NodeAnswer::Republished)), &identity);
+        assert_eq!(alive, Standing::Ours);
     }
 
     #[test]

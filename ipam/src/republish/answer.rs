@@ -7,7 +7,7 @@ use std::path::Path;
 use berth_store::{Compare, Outcome, Read, Revision, Store, StoreError, Txn, Write};
 use berth_types::{Answered, NodeAnswer, NodeRecord, Record as _, keys};
 
-use super::{Closure, RepublishError};
+use super::{Basis, RepublishError};
 use crate::NodeIdentity;
 use crate::node::{Standing, judge};
 use crate::record::parse;
@@ -18,7 +18,7 @@ const ATTEMPTS: u32 = 10;
 /// A node that is asked for an answer.
 pub(super) struct Asked<'a> {
     node: &'a NodeIdentity,
-    closure: &'a Closure,
+    basis: &'a Basis,
 }
 
 impl<'a> Asked<'a> {
@@ -29,9 +29,9 @@ impl<'a> Asked<'a> {
     pub(super) async fn read(
         store: &impl Store,
         node: &'a NodeIdentity,
-        closure: &'a Closure,
+        basis: &'a Basis,
     ) -> Result<Self, RepublishError> {
-        let asked = Self { node, closure };
+        let asked = Self { node, basis };
         asked.record(store).await?;
         Ok(asked)
     }
@@ -42,13 +42,13 @@ impl<'a> Asked<'a> {
     /// [`RepublishError::ClosureChanged`], [`RepublishError::Contended`] and those of
     /// [`Asked::read`].
     pub(super) async fn answer(&self, store: &impl Store) -> Result<(), RepublishError> {
-        let (closed_at, closed) = self.closure;
+        let Basis { closed_at, closure } = self.basis;
         let key = keys::node(&self.node.name);
         for _ in 0..ATTEMPTS {
             let (at, record) = self.record(store).await?;
             let answered = NodeRecord {
                 answered: Some(Answered {
-                    closure: closed.id.clone(),
+                    closure: closure.clone(),
                     how: NodeAnswer::Republished,
                 }),
                 ..record
@@ -64,8 +64,7 @@ impl<'a> Asked<'a> {
             match store.commit(&txn).await {
                 Ok(Outcome::Committed(_)) => return Ok(()),
                 Ok(Outcome::Refused(answer)) => {
-                    let now = answer.lists.first().and_then(|found| found.first());
-                    if now.map(|entry| entry.revision) != Some(*closed_at) {
+                    if !self.basis.stands(&answer) {
                         return Err(RepublishError::ClosureChanged);
                     }
                 }
@@ -87,10 +86,8 @@ impl<'a> Asked<'a> {
         let record = found.as_ref().map(|(_, record)| record);
         match (judge(record, self.node), found) {
             (Standing::Anothers(anothers), _) => Err(anothers.into()),
-            (Standing::Ours, Some((at, record))) => Ok((at, self.node.refreshed(&record))),
-            (Standing::Unclaimed(_) | Standing::Ours, _) => {
-                Ok((Revision::ABSENT, self.node.record()))
-            }
+            (_, Some((at, record))) => Ok((at, self.node.refreshed(&record))),
+            (_, None) => Ok((Revision::ABSENT, self.node.record())),
         }
     }
 }

@@ -11,7 +11,8 @@
 //! one stands whose namespace lives, and none while an ADD or DEL is at work. *Releases that wait*
 //! on disk are made first: their containers are gone, and made later they would be judged by
 //! revisions of a store that is no more. What this machine remembered of the store is forgotten
-//! with the answer, so that it does not find the same store set back again.
+//! with the answer, so that it does not find the same store set back again. A node that was declared
+//! dead and comes back does the same in the open store: every write is guarded all the same.
 
 mod answer;
 mod local;
@@ -26,12 +27,15 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use berth_store::{Read, Revision, Store, StoreError};
-use berth_types::{AttachmentId, BadRecord, ClosedRecord, LocalAttachment, NetworkName, keys};
+use berth_store::{Answer, Read, Revision, Store, StoreError};
+use berth_types::{
+    AttachmentId, BadRecord, ClosedRecord, ClosureId, LocalAttachment, NetworkName, NodeRecord,
+    keys,
+};
 use jiff::Timestamp;
 
-use crate::node::Anothers;
-use crate::record::parse;
+use crate::node::{Anothers, Standing, judge};
+use crate::record::{one, parse};
 use crate::{Ipam, IpamError};
 
 use answer::Asked;
@@ -66,7 +70,7 @@ pub struct Scope<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// The closure that is answered; `None` when the store is open and nothing was done.
-    pub closed: Option<ClosedRecord>,
+    pub closure: Option<ClosureId>,
     /// Attachments that were written.
     pub written: BTreeSet<AttachmentId>,
     /// Attachments that the store had already.
@@ -144,11 +148,26 @@ impl RepublishError {
     }
 }
 
-/// The closure with its key's revision.
-type Closure = (Revision, ClosedRecord);
+/// What all writing rests on.
+struct Basis {
+    /// The revision of the key that closes the store; [`Revision::ABSENT`] when it is open, and this
+    /// node was declared dead before it was opened.
+    closed_at: Revision,
+    /// Which closure is answered.
+    closure: ClosureId,
+}
+
+impl Basis {
+    /// Whether it holds, by an answer whose first read is of the key that closes the store.
+    fn stands(&self, answer: &Answer) -> bool {
+        let closed_at = one(answer, 0).map_or(Revision::ABSENT, |entry| entry.revision);
+        closed_at == self.closed_at
+    }
+}
 
 impl<S: Store> Ipam<S> {
-    /// Writes what lives on this node into the store, while that is closed.
+    /// Writes what lives on this node into the store, while that is closed, or while the node counts
+    /// as dead.
     ///
     /// # Errors
     /// [`RepublishError`]; run it again.
@@ -158,16 +177,16 @@ impl<S: Store> Ipam<S> {
         now: Timestamp,
     ) -> Result<Report, RepublishError> {
         let mut report = Report::default();
-        let Some(closure) = self.closure().await? else {
+        let Some(basis) = self.basis().await? else {
             return Ok(report);
         };
-        report.closed = Some(closure.1.clone());
-        let asked = Asked::read(self.store(), self.node(), &closure).await?;
+        report.closure = Some(basis.closure.clone());
+        let asked = Asked::read(self.store(), self.node(), &basis).await?;
         self.drain(usize::MAX, now)
             .await
             .map_err(RepublishError::Waiting)?;
         let local = local::observe_at_rest(scope).await?;
-        self.publish_all(&closure, &local, &mut report).await?;
+        self.publish_all(&basis, &local, &mut report).await?;
         let Local {
             live: _,
             gone,
@@ -188,11 +207,11 @@ impl<S: Store> Ipam<S> {
     /// Writes what lives, and notes what the store has besides.
     async fn publish_all(
         &self,
-        closure: &Closure,
+        basis: &Basis,
         local: &Local,
         report: &mut Report,
     ) -> Result<(), RepublishError> {
-        let publisher = Publisher::new(self, closure, local).await?;
+        let publisher = Publisher::new(self, basis, local).await?;
         for attachment in &local.live {
             let id = attachment.attachment.clone();
             match publisher.publish(attachment).await? {
@@ -206,9 +225,26 @@ impl<S: Store> Ipam<S> {
         Ok(())
     }
 
-    async fn closure(&self) -> Result<Option<Closure>, RepublishError> {
-        let answer = self.store().read(&[Read::Get(keys::CLOSED.into())]).await?;
-        Ok(parse(&answer, 0)?)
+    /// `None` when there is nothing to answer.
+    async fn basis(&self) -> Result<Option<Basis>, RepublishError> {
+        let reads = [keys::CLOSED.to_owned(), keys::node(&self.node.name)];
+        let reads = reads.map(|key| Read::Get(key.into()));
+        let answer = self.store().read(&reads).await?;
+        if let Some((closed_at, closed)) = parse::<ClosedRecord>(&answer, 0)? {
+            return Ok(Some(Basis {
+                closed_at,
+                closure: closed.id,
+            }));
+        }
+        let record = parse::<NodeRecord>(&answer, 1)?;
+        let record = record.as_ref().map(|(_, record)| record);
+        Ok(match judge(record, &self.node) {
+            Standing::DeclaredDead(closure) => Some(Basis {
+                closed_at: Revision::ABSENT,
+                closure,
+            }),
+            _ => None,
+        })
     }
 }
 

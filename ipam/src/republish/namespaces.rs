@@ -6,19 +6,25 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
 use berth_types::NetnsRef;
+use nix::unistd::geteuid;
 
 /// The inode numbers of all network namespaces that could be found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Namespaces {
     inodes: BTreeSet<u64>,
-    /// Some process could not be looked at, so one that is not among them may exist all the same.
+    /// Not all processes could be looked at, so one that is not among them may exist all the same.
     partial: bool,
 }
 
 impl Namespaces {
     /// Looks at every thread, and at every namespace that is mounted somewhere.
+    ///
+    /// What root may not look at has more rights than root, and is no container.
     pub(super) fn find() -> Self {
-        let mut found = Self::default();
+        let mut found = Self {
+            partial: !geteuid().is_root(),
+            ..Self::default()
+        };
         found.inodes.extend(mounted());
         let Ok(processes) = fs::read_dir("/proc") else {
             found.partial = true;
@@ -30,13 +36,8 @@ impl Namespaces {
                 continue;
             };
             for thread in threads.filter_map(Result::ok) {
-                match fs::metadata(thread.path().join("ns/net")) {
-                    Ok(there) => drop(found.inodes.insert(there.ino())),
-                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                        found.partial = true;
-                    }
-                    Err(_ended) => {}
-                }
+                let there = fs::metadata(thread.path().join("ns/net")).ok();
+                found.inodes.extend(there.map(|there| there.ino()));
             }
         }
         found

@@ -12,7 +12,7 @@ use berth_types::{
 
 use super::local::Local;
 use super::merge::{Conflict, Gone, Merged, Stored, merge};
-use super::{Closure, RepublishError, addresses_of};
+use super::{Basis, RepublishError, addresses_of};
 use crate::Ipam;
 use crate::record::{decode, list, one, parse};
 
@@ -50,7 +50,7 @@ pub(super) enum Ended {
 pub(super) struct Publisher<'a, S> {
     store: &'a S,
     node: &'a NodeId,
-    closed_at: Revision,
+    basis: &'a Basis,
     gone: Gone,
     unproven: BTreeMap<AttachmentId, Vec<IpAddr>>,
 }
@@ -62,7 +62,7 @@ impl<'a, S: Store> Publisher<'a, S> {
     /// [`RepublishError::Store`].
     pub(super) async fn new(
         ipam: &'a Ipam<S>,
-        (closed_at, _): &Closure,
+        basis: &'a Basis,
         local: &Local,
     ) -> Result<Self, RepublishError> {
         let mine = KeyRange::prefix(keys::attachments_of(&ipam.node.name));
@@ -87,7 +87,7 @@ impl<'a, S: Store> Publisher<'a, S> {
         Ok(Self {
             store: &ipam.store,
             node: &ipam.node.id,
-            closed_at: *closed_at,
+            basis,
             gone,
             unproven,
         })
@@ -143,7 +143,7 @@ impl<'a, S: Store> Publisher<'a, S> {
         mut compares: Vec<Compare>,
         writes: Vec<Write>,
     ) -> Result<bool, RepublishError> {
-        compares.push(Compare::at(keys::CLOSED, self.closed_at));
+        compares.push(Compare::at(keys::CLOSED, self.basis.closed_at));
         let txn = Txn {
             compares,
             writes,
@@ -152,8 +152,7 @@ impl<'a, S: Store> Publisher<'a, S> {
         match self.store.commit(&txn).await {
             Ok(Outcome::Committed(_)) => Ok(true),
             Ok(Outcome::Refused(answer)) => {
-                let closed_at = one(&answer, 0).map(|entry| entry.revision);
-                if closed_at == Some(self.closed_at) {
+                if self.basis.stands(&answer) {
                     Ok(false)
                 } else {
                     Err(RepublishError::ClosureChanged)
