@@ -14,31 +14,10 @@ mod etcd_only;
 mod processes;
 mod support;
 
-/// Makes one test of every claim for each store.
-macro_rules! on_both_stores {
-    ($($group:ident: $($claim:ident),+;)+) => {
-        mod embedded {
-            $(mod $group { $(
-                #[test]
-                fn $claim() {
-                    let site = crate::support::Site::embedded();
-                    crate::support::block_on(crate::claims::$group::$claim(&site));
-                }
-            )+ })+
-        }
-        mod etcd {
-            $(mod $group { $(
-                #[test]
-                fn $claim() {
-                    let site = crate::support::Site::etcd();
-                    crate::support::block_on(crate::claims::$group::$claim(&site));
-                }
-            )+ })+
-        }
-    };
-}
-
-on_both_stores! {
+etcd_testing::on_both_stores! {
+    embedded: crate::support::Site::embedded,
+    etcd: crate::support::Site::etcd,
+    run: crate::support::block_on;
     giving:
         what_is_given_is_written_down_and_what_is_released_is_remembered,
         a_released_address_is_given_again_last,
