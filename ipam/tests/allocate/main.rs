@@ -58,6 +58,7 @@ etcd_testing::on_both_stores! {
         releases_wait_for_the_store_and_are_made_in_order,
         a_late_note_without_a_life_frees_no_later_one,
         a_late_note_of_an_unfinished_life_frees_no_later_one,
+        a_waiting_release_of_an_unfinished_life_frees_the_one_before,
         a_full_journal_takes_no_more,
         a_release_that_waits_is_not_made_when_its_attachment_lives_again,
         a_release_that_waits_is_not_made_while_somebody_drains,
