@@ -32,6 +32,7 @@ etcd_testing::on_both_stores! {
     lives:
         the_same_incarnation_gets_the_same_address,
         a_new_life_keeps_the_address_and_the_old_one_cannot_free_it,
+        an_address_kept_for_one_pod_is_not_passed_on_to_another,
         a_second_release_does_nothing,
         a_late_release_does_not_touch_the_next_holder,
         a_life_in_another_pool_gives_up_the_old_address;
