@@ -83,7 +83,7 @@ impl From<AttachmentId> for String {
 /// A random number drawn by every ADD, 32 hexadecimal digits.
 ///
 /// It tells apart the lives of a container id that a runtime uses again.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Incarnation(String);
 

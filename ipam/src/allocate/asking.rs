@@ -142,6 +142,24 @@ impl<'a> Asking<'a> {
         }
     }
 
+    /// Whether addresses kept for these reservations are what the request asks for, and nobody
+    /// else's: one that draws from a reservation has some of it already.
+    pub(super) fn has_right_to<'r>(
+        &self,
+        kept_for: impl Iterator<Item = Option<&'r ReservationId>> + Clone,
+    ) -> bool {
+        let own = match self.request.stickiness {
+            Stickiness::AsPool | Stickiness::Sticky => self.request.sticky_id(),
+            Stickiness::Loose => None,
+        };
+        let due = self.request.reservation.clone();
+        let due = due.or_else(|| self.explicitly_sticky());
+        let allowed = due.as_ref().or(own.as_ref());
+        let nobody_elses = kept_for.clone().flatten().all(|id| Some(id) == allowed);
+        let some_of_it = due.is_none() || kept_for.flatten().any(|id| Some(id) == due.as_ref());
+        nobody_elses && some_of_it
+    }
+
     /// The reservation in which the pool wants the addresses kept, unless they are to be already.
     pub(super) fn to_be_kept(&self, pool: &PoolRecord) -> Option<ReservationId> {
         let sticky = pool.sticky && self.request.stickiness == Stickiness::AsPool;

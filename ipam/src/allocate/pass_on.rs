@@ -53,7 +53,7 @@ impl<S: Store> Ipam<S> {
     /// Passes the addresses of the attachment's earlier life on to this one.
     ///
     /// All or none: there is nothing to pass on where they are not of a pool that is asked for, not
-    /// the very ones that are, or not of each of the pool's families.
+    /// the very ones that are, not of each of the pool's families, or kept for somebody else.
     pub(super) async fn pass_on(
         &self,
         asking: &Asking<'_>,
@@ -77,6 +77,10 @@ impl<S: Store> Ipam<S> {
             let written_at = records.iter().map(|(_, at, _)| *at).max();
             let records = records.into_iter().map(|(a, _, r)| (a, r)).collect();
             return Ok(lease(records, written_at.unwrap_or(attached_at)));
+        }
+        let kept_for = records.iter().map(|(_, _, r)| r.reserved_for.as_ref());
+        if !asking.has_right_to(kept_for) {
+            return Ok(PassedOn::Nothing);
         }
         let holder = request.holder(&attached.addresses, asking.now);
         let attachment_key = keys::attachment(&request.attachment);

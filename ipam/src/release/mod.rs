@@ -99,6 +99,8 @@ enum Lives<'a> {
     One(&'a Incarnation),
     /// Those whose record the store had at that revision already.
     UpTo(Revision),
+    /// That one, and those.
+    OneOrUpTo(&'a Incarnation, Revision),
 }
 
 /// What the store holds of an attachment, with revisions.
@@ -344,6 +346,9 @@ fn plan(
         Lives::Any => true,
         Lives::One(incarnation) => *incarnation == attached.incarnation,
         Lives::UpTo(revision) => *attached_at <= revision,
+        Lives::OneOrUpTo(incarnation, revision) => {
+            *incarnation == attached.incarnation || *attached_at <= revision
+        }
     };
     let known = matches!(lives, Lives::One(_));
     if !may || (attached.node_id != *node && !known) {

@@ -14,31 +14,10 @@ mod etcd_only;
 mod processes;
 mod support;
 
-/// Makes one test of every claim for each store.
-macro_rules! on_both_stores {
-    ($($group:ident: $($claim:ident),+;)+) => {
-        mod embedded {
-            $(mod $group { $(
-                #[test]
-                fn $claim() {
-                    let site = crate::support::Site::embedded();
-                    crate::support::block_on(crate::claims::$group::$claim(&site));
-                }
-            )+ })+
-        }
-        mod etcd {
-            $(mod $group { $(
-                #[test]
-                fn $claim() {
-                    let site = crate::support::Site::etcd();
-                    crate::support::block_on(crate::claims::$group::$claim(&site));
-                }
-            )+ })+
-        }
-    };
-}
-
-on_both_stores! {
+etcd_testing::on_both_stores! {
+    embedded: crate::support::Site::embedded,
+    etcd: crate::support::Site::etcd,
+    run: crate::support::block_on;
     giving:
         what_is_given_is_written_down_and_what_is_released_is_remembered,
         a_released_address_is_given_again_last,
@@ -53,6 +32,7 @@ on_both_stores! {
     lives:
         the_same_incarnation_gets_the_same_address,
         a_new_life_keeps_the_address_and_the_old_one_cannot_free_it,
+        an_address_kept_for_one_pod_is_not_passed_on_to_another,
         a_second_release_does_nothing,
         a_late_release_does_not_touch_the_next_holder,
         a_life_in_another_pool_gives_up_the_old_address;
@@ -79,6 +59,7 @@ on_both_stores! {
         releases_wait_for_the_store_and_are_made_in_order,
         a_late_note_without_a_life_frees_no_later_one,
         a_late_note_of_an_unfinished_life_frees_no_later_one,
+        a_waiting_release_of_an_unfinished_life_frees_the_one_before,
         a_full_journal_takes_no_more,
         a_release_that_waits_is_not_made_when_its_attachment_lives_again,
         a_release_that_waits_is_not_made_while_somebody_drains,
