@@ -131,16 +131,13 @@ impl Failure {
             Self::Reserve(error) => error.hint(),
             Self::Closure(error) => error.hint(),
             Self::Republish(error) => error.hint(),
-            Self::Adopt(AdoptError::Record(_)) => {
-                "look at the record; upgrade this program if a newer release wrote it"
-            }
-            Self::Adopt(_) => "run it again",
             Self::Node(error) => error.hint(),
             Self::Changed(_) => "look again, and repeat the command",
             Self::Pool(error) => error.hint(),
-            Self::Record(_) => {
+            Self::Record(_) | Self::Adopt(AdoptError::Record(_)) => {
                 "look at the record; upgrade this program if a newer release wrote it"
             }
+            Self::Adopt(_) => "run it again",
             Self::Log(_) => "check --state-dir, and run this on the node as root",
             Self::Declined => "answer y, or give --yes",
             Self::NobodyToAsk => "look at it with --dry-run, then give --yes",

@@ -41,18 +41,18 @@ fn create(key: &str) -> Txn {
 #[test]
 fn answers_of_two_clusters_are_told_for_good() {
     crate::block_on(async {
-        let (one, other) = (EtcdServer::start(&[]), EtcdServer::start(&[]));
+        let (one, other) = (Etcd::start(), Etcd::start());
         let lineage_of = async |url: &String| {
             let store = open([url.clone()]);
             assert_eq!(store.lineage(), LineageSeen::Nobody);
             put(&store, "a", "").await;
             store.lineage()
         };
-        let first = lineage_of(&one.url).await;
-        assert_ne!(first, lineage_of(&other.url).await);
+        let first = lineage_of(&one.endpoint()).await;
+        assert_ne!(first, lineage_of(&other.endpoint()).await);
         // The endpoint to begin with is drawn at random.
         let store = loop {
-            let store = open([one.url.clone(), other.url.clone()]);
+            let store = open([one.endpoint(), other.endpoint()]);
             put(&store, "a", "").await;
             if store.lineage() == first {
                 break store;
