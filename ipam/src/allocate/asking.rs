@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use berth_store::{Compare, Revision, Write};
-use berth_types::{
-    NodeAnswer, NodeRecord, PoolName, PoolRecord, PoolState, ReservationId, ReservationPolicy,
-};
+use berth_types::{NodeRecord, PoolName, PoolRecord, PoolState, ReservationId, ReservationPolicy};
 use jiff::Timestamp;
 
 use super::ATTEMPTS;
@@ -30,8 +28,6 @@ pub(super) struct Asking<'a> {
     ///
     /// [`Ground::node`]: super::txn::Ground::node
     pub(super) node: Option<Revision>,
-    /// What the node's record says of the store's last closure.
-    pub(super) declared: Option<NodeAnswer>,
     /// Whether the caller can look at the wire, as far as is known.
     pub(super) probes: Probes,
 }
@@ -109,7 +105,6 @@ impl<'a> Asking<'a> {
             keep: None,
             avoid: BTreeSet::new(),
             node: None,
-            declared: None,
             probes: Probes::Can,
         }
     }
@@ -117,7 +112,7 @@ impl<'a> Asking<'a> {
     /// Learns whose the node's name is; the revision of its record, when that is this machine's.
     ///
     /// # Errors
-    /// [`IpamError::NodeNameTaken`].
+    /// [`IpamError::NodeNameTaken`], [`IpamError::DeclaredDead`].
     pub(super) fn learn_node(
         &mut self,
         node: &NodeIdentity,
@@ -125,11 +120,12 @@ impl<'a> Asking<'a> {
     ) -> Result<Option<Revision>, IpamError> {
         let revision = record.map(|(revision, _)| *revision);
         let record = record.map(|(_, record)| record);
-        if let Standing::Anothers(anothers) = node::judge(record, node) {
-            return Err(IpamError::NodeNameTaken(anothers));
+        match node::judge(record, node) {
+            Standing::Ours | Standing::Unclaimed(_) => {}
+            // What it remembers is older than what all others agreed on.
+            Standing::DeclaredDead(_) => return Err(IpamError::DeclaredDead(node.name.clone())),
+            Standing::Anothers(anothers) => return Err(IpamError::NodeNameTaken(anothers)),
         }
-        let answered = record.and_then(|record| record.answered.as_ref());
-        self.declared = answered.map(|answered| answered.how);
         self.node = revision;
         Ok(revision)
     }

@@ -1,7 +1,6 @@
 //! A store that is older than what the node has seen of it: closed by whoever notices.
 
 use berth_store::{Lineage, LineageSeen, Revision, Store};
-use berth_types::NodeAnswer;
 
 use super::asking::Asking;
 use super::txn::Refusal;
@@ -103,10 +102,6 @@ impl<S: Store> Ipam<S> {
     }
 
     async fn close_store(&self, asking: &Asking<'_>, how: SetBack) -> IpamError {
-        if asking.declared == Some(NodeAnswer::Dead) {
-            // All others have answered; this one's knowledge is what is old.
-            return IpamError::DeclaredDead(self.node.name.clone());
-        }
         let notice = Notice {
             reason: how.to_string(),
             noticed_by: Some(self.node.name.clone()),

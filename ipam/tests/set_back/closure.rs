@@ -4,14 +4,9 @@ use berth_ipam::NoEvidence;
 use berth_ipam::closure::{self, Closing, ClosureError, NodeState, Notice};
 use berth_ipam::node::{Standing, judge};
 use berth_ipam::republish::OnConflict;
-use berth_types::NodeId;
 
 use crate::flaky::Flaky;
-use crate::site::{Restore, Site, node_name, now, random};
-
-fn nobody() -> NodeId {
-    "f".repeat(32).parse().expect("an id")
-}
+use crate::site::{Restore, Site, nobody, node_name, now, random};
 
 /// Two nodes with a container each, backed up, restored and closed.
 async fn set_back(site: &mut Site) {

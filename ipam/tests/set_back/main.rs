@@ -9,6 +9,7 @@
 )]
 
 mod closure;
+mod drill;
 mod flaky;
 mod noticing;
 mod republish;
@@ -49,6 +50,12 @@ on_both_stores! {
         a_dead_node_is_not_waited_for,
         a_dead_node_that_comes_back_is_known_and_republishes,
         answers_to_an_earlier_closure_do_not_count;
+    drill:
+        who_allocates_first_after_a_restore_closes_the_store,
+        also_when_the_revisions_were_bumped,
+        a_claim_that_was_made_in_another_store_is_given_back,
+        when_all_have_republished_nothing_is_given_twice,
+        a_dead_node_that_returns_is_refused_alone;
     noticing:
         case_75_a_store_set_back_is_noticed_by_its_revision,
         a_store_set_back_and_bumped_is_noticed_by_its_witness,

@@ -16,8 +16,8 @@ use berth_store::{
 };
 use berth_types::{
     AddressRecord, AttachmentId, BlockSize, ClosedRecord, Holder, Incarnation, LocalAddress,
-    LocalAttachment, LocalLink, MacAddr, NetnsRef, NodeName, PoolName, PoolRecord, Record as _,
-    SchemaVersion, Subnet, keys,
+    LocalAttachment, LocalLink, MacAddr, NetnsRef, NodeId, NodeName, PoolName, PoolRecord,
+    Record as _, SchemaVersion, Subnet, keys,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -162,6 +162,17 @@ impl Site {
         closure::look(&self.open())
             .await
             .expect("look at the store")
+    }
+
+    /// An operator says that a node is gone for good.
+    pub(crate) async fn declare_dead(&self, node: &str) {
+        let death = closure::declare_dead(&self.view().await, &node_name(node), &nobody());
+        let death = death.expect("it is known");
+        death.commit(&self.open()).await.expect("declare it");
+    }
+
+    pub(crate) fn config_is_embedded(&self) -> bool {
+        matches!(self.config, StoreConfig::Embedded(_))
     }
 
     /// Opens the store, which every node has answered.
@@ -377,4 +388,8 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 pub(crate) fn prod() -> PoolName {
     "prod".parse().expect("a name")
+}
+
+pub(crate) fn nobody() -> NodeId {
+    "f".repeat(32).parse().expect("an id")
 }
