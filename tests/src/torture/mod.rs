@@ -77,7 +77,7 @@ impl Plan {
                 Kind::Etcd => schedule::Source::ALL.to_vec(),
                 Kind::Embedded => schedule::Source::LOCAL.to_vec(),
             },
-            rest_ms: 100,
+            rest_ms: 60,
             limit: Duration::from_secs(if long { 1500 } else { 120 }),
             program,
         }
