@@ -70,14 +70,14 @@ impl Plan {
         Self {
             kind,
             seed,
-            ops: if long { 100_000 } else { 2_500 },
+            ops: if long { 100_000 } else { 2_000 },
             workers: 64,
             nodes: 8,
             troubles: match kind {
                 Kind::Etcd => schedule::Source::ALL.to_vec(),
                 Kind::Embedded => schedule::Source::LOCAL.to_vec(),
             },
-            rest_ms: 150,
+            rest_ms: 60,
             limit: Duration::from_secs(if long { 1500 } else { 120 }),
             program,
         }
