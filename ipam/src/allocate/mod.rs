@@ -17,6 +17,8 @@ mod look;
 mod pass_on;
 mod scan;
 mod sticky;
+#[cfg(test)]
+mod tests;
 mod txn;
 mod workload;
 
