@@ -90,7 +90,7 @@ impl<S: Store> Ipam<S> {
         };
         let mut passed_on = Vec::new();
         for (address, revision, record) in records {
-            let record = record.held_by(holder.clone());
+            let record = record.released(asking.now).held_by(holder.clone());
             let key = keys::address(address);
             txn.compares.push(Compare::at(key.as_str(), revision));
             txn.writes.push(Write::put(key, record.encode()));
@@ -136,6 +136,10 @@ impl<S: Store> Ipam<S> {
         let Some((_, pool)) = parse::<PoolRecord>(&answer, addresses.len() + n)? else {
             return Ok(None);
         };
+        let of_set = |(_, _, record): &Stored| record.reserved_for == request.reservation;
+        if request.reservation.is_some() && !records.iter().any(of_set) {
+            return Ok(None);
+        }
         let covers = |family: &Family| addresses.iter().any(|a| Family::of(*a) == *family);
         Ok(pool.families().iter().all(covers).then_some(Estate {
             name,
