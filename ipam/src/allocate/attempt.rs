@@ -6,7 +6,7 @@ use std::time::Duration;
 use berth_store::{Answer, Outcome, Revision, Store, StoreError, Txn};
 use berth_types::{AddressRecord, AttachmentRecord, Block, Phase, PoolRecord};
 
-use super::asking::{Asking, Extras, Step};
+use super::asking::{Asking, Extras, Keep, Step};
 use super::pass_on::PassedOn;
 use super::set_back;
 use super::txn::{self, Ground, Owner};
@@ -194,8 +194,9 @@ impl<S: Store> Ipam<S> {
             return self.own_attachment(asking, revision, record).await;
         }
         asking.replaced = Revision::ABSENT;
-        let kept = asking.keep.as_ref();
-        if kept.is_some_and(|keep| keep.revision != seen.kept) {
+        // Also when an address that it is to keep no longer may have changed.
+        let stale = |keep: &Keep| keep.revision != seen.kept || !keep.extras.compares.is_empty();
+        if asking.keep.as_ref().is_some_and(stale) {
             return Ok(Step::Stale);
         }
         Ok(Step::Again)
@@ -219,7 +220,13 @@ impl<S: Store> Ipam<S> {
             PassedOn::Nothing => {
                 // What it holds is not what is asked for: release, then start afresh.
                 let id = &asking.request.attachment;
-                self.release(id, None, asking.now).await?;
+                match self.release(id, None, asking.now).await {
+                    // Again: it looks first what has become of it.
+                    Err(IpamError::Store(StoreError::OutcomeUnknown { .. })) => {
+                        self.release(id, None, asking.now).await?
+                    }
+                    decided => decided?,
+                };
             }
         }
         Ok(Step::Again)

@@ -114,9 +114,7 @@ impl<S: Store> Ipam<S> {
         let own = own.filter(|block| pool.subnet_of(block.first).is_some());
         let mut found: Vec<_> = own.map(|block| (block, true)).collect();
         for family in pool.families() {
-            let unclaimed = pool
-                .blocks()
-                .filter(|block| Family::of(block.first) == family)
+            let unclaimed = blocks_of(pool, family)
                 .filter(|block| !owners.contains_key(&block.first))
                 .filter(|block| block.addresses().any(|a| pool.is_usable(a)));
             let unclaimed: Vec<_> = unclaimed.take(64).collect();
@@ -125,6 +123,15 @@ impl<S: Store> Ipam<S> {
         }
         found
     }
+}
+
+/// Every block of that family, lazily.
+///
+/// Those of the other are not even passed over: an IPv6 subnet has more than could be counted.
+pub(super) fn blocks_of(pool: &PoolRecord, family: Family) -> impl Iterator<Item = Block> {
+    let subnets = pool.subnets.iter();
+    let of_family = subnets.filter(move |subnet| Family::of(subnet.cidr.ip()) == family);
+    of_family.flat_map(|subnet| subnet.blocks(pool.block_size))
 }
 
 /// The items from a place given by `seed`, and on from the beginning.

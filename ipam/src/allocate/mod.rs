@@ -18,6 +18,8 @@ mod pass_on;
 mod scan;
 mod set_back;
 mod sticky;
+#[cfg(test)]
+mod tests;
 mod txn;
 mod workload;
 

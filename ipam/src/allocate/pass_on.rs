@@ -144,6 +144,10 @@ impl<S: Store> Ipam<S> {
         let Some((_, pool)) = parse::<PoolRecord>(&answer, addresses.len() + n)? else {
             return Ok(None);
         };
+        let of_set = |(_, _, record): &Stored| record.reserved_for == request.reservation;
+        if request.reservation.is_some() && !records.iter().any(of_set) {
+            return Ok(None);
+        }
         let covers = |family: &Family| addresses.iter().any(|a| Family::of(*a) == *family);
         Ok(pool.families().iter().all(covers).then_some(Estate {
             name,

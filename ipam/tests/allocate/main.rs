@@ -80,6 +80,33 @@ etcd_testing::on_both_stores! {
         an_attachment_that_cannot_be_read_is_left_alone,
         a_block_that_cannot_be_read_is_somebody_elses,
         a_release_leaves_alone_what_cannot_be_read;
+    dual_stack:
+        one_of_each_family_is_one_request,
+        when_one_family_is_used_up_nothing_is_left_behind,
+        a_pool_of_the_newer_family_alone_gives_one_address,
+        a_killed_claim_of_both_takes_neither;
+    sticky:
+        a_pod_gets_its_address_again_on_whichever_node,
+        pods_of_one_name_and_interfaces_of_one_pod_have_their_own,
+        the_longest_forsaken_is_given_up_only_when_the_pool_is_full,
+        a_pod_that_moves_to_another_pool_leaves_its_address,
+        what_its_pool_gives_no_more_is_replaced_and_the_rest_stays,
+        two_nodes_that_keep_it_at_once_keep_one;
+    take_over:
+        a_new_sandbox_takes_both_addresses_of_the_one_it_ended,
+        a_sandbox_that_cannot_be_ended_keeps_its_address,
+        an_address_that_was_waited_for_is_taken_once_nobody_answers,
+        another_interface_never_takes_over,
+        doubtful_addresses_come_last_and_only_while_nobody_answers;
+    reservations:
+        pods_of_a_workload_draw_from_its_set_until_it_is_used_up,
+        one_of_the_set_may_be_asked_for_and_none_outside,
+        a_container_that_is_started_again_leaves_what_is_not_of_the_set,
+        what_is_reserved_is_never_given_to_others,
+        a_reservation_deleted_meanwhile_gives_nothing_that_is_anothers;
+    kills:
+        killed_before_or_after_any_transaction_nothing_stays,
+        lost_answers_change_nothing;
     crowds:
         sixty_four_tasks_of_one_node_get_different_addresses,
         eight_tasks_on_each_of_eight_nodes_get_different_addresses,

@@ -1,5 +1,6 @@
 //! A store, nodes that use it, and what must always hold between their records.
 
+pub(crate) mod cast;
 pub(crate) mod rig;
 
 use std::collections::{BTreeMap, BTreeSet};
