@@ -160,15 +160,14 @@ impl Work<'_> {
             return Ok(ended);
         };
         let bearer = Bearer::from(&record);
-        let stands = bearer.stands(None)?;
         if record.attachment == self.id {
-            if stands && record.netns == *self.netns.at() {
+            if record.netns == *self.netns.at() && bearer.stands(None)? {
                 return again(record);
             }
             bearer.take_down(None)?;
             return Ok(ended);
         }
-        if stands {
+        if !bearer.is_gone()? {
             let message = format!(
                 "CNI_IFNAME: {} is the interface of {}",
                 self.id.ifname, record.attachment

@@ -29,9 +29,10 @@ pub fn del(call: &Invocation, config: &Config) -> Result<String, CniError> {
     let netns = call.netns().map(std::path::PathBuf::as_path);
     if let Some(record) = &record
         && record.attachment != id
-        && Bearer::from(record).stands(netns)?
+        && !Bearer::from(record).is_gone()?
     {
-        // Another network's interface, which this network's ADD was refused for.
+        // Another network's interface, which this network's ADD was refused for; or that network
+        // was renamed since.
         locked.finish()?;
         return Ok(String::new());
     }
