@@ -24,7 +24,7 @@ stage_doc() {
 # The programs themselves too: the end-to-end tests call them.
 stage_build() {
     cargo build --workspace --locked
-    cargo build --locked -p berth-cni --features fault-injection --bin berth-faults
+    cargo build --locked -p berth-cni --features fault-injection --bin berth-faults --bin berth-ipam-faults
     cargo build --locked -p e2e --features planted-bug --bin torture-planted
     cargo nextest run --workspace --locked --no-run
 }

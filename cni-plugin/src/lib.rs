@@ -1,4 +1,5 @@
-//! The CNI plugin `berth`: puts a container on the physical network, with an address of its own.
+//! The CNI plugin `berth`: puts a container on the physical network, with an address of its own;
+//! and `berth-ipam`, the same addresses for interfaces that another plugin makes.
 //!
 //! One call of the plugin is one verb of the CNI specification. The flow of an ADD:
 //!
@@ -21,14 +22,25 @@ pub mod wanted;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
-use spec::{CniError, Invocation, Verb};
+use spec::{CniError, Config, Invocation, MainConfig, Verb};
+use verbs::delegated;
 
 /// Most bytes of configuration that are read; real ones have a few thousand.
 const LONGEST_CONFIG: u64 = 4 << 20;
 
+/// Which of the programs this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// `berth`, which makes the interface and gives it its addresses.
+    Main,
+    /// `berth-ipam`, which another main plugin asks for addresses.
+    Delegated,
+}
+
 /// The whole program: this process's environment, stdin and stdout.
-pub fn program() -> ExitCode {
+pub fn program(which: Program) -> ExitCode {
     run(
+        which,
         |name| std::env::var(name).ok(),
         &mut io::stdin().lock(),
         &mut io::stdout().lock(),
@@ -39,6 +51,7 @@ pub fn program() -> ExitCode {
 ///
 /// `env` answers for environment variables.
 pub fn run(
+    which: Program,
     env: impl Fn(&str) -> Option<String>,
     stdin: &mut impl Read,
     stdout: &mut impl Write,
@@ -46,6 +59,10 @@ pub fn run(
     let mut config = Vec::new();
     let read = stdin.take(LONGEST_CONFIG).read_to_end(&mut config);
     let mut version = spec::written_version(&config);
+    let answer = match which {
+        Program::Main => answer_main,
+        Program::Delegated => answer_delegated,
+    };
     let outcome = match read {
         Err(error) => Err(CniError::io("stdin", &error)),
         Ok(_) => Invocation::parse(env).and_then(|call| answer(&call, &config, &mut version)),
@@ -64,23 +81,41 @@ pub fn run(
     }
 }
 
-fn answer(
+fn answer_main(
     call: &Invocation,
     config: &[u8],
     version: &mut spec::Version,
 ) -> Result<String, CniError> {
-    let serve: fn(&Invocation, &spec::Config) -> Result<String, CniError> = match call.verb {
+    let serve: fn(&Invocation, &MainConfig) -> Result<String, CniError> = match call.verb {
         Verb::Version => return Ok(verbs::version(config)),
         Verb::Add => verbs::add,
-        Verb::Del => verbs::del,
-        Verb::Check => verbs::check,
+        Verb::Del => |call, config| verbs::del(call, &config.common),
+        Verb::Check => |call, config| verbs::check(call, &config.common),
         Verb::Status => |_, config| verbs::status(config),
     };
     let config = match call.verb {
-        Verb::Del => spec::Config::parse_for_del(config)?,
-        _ => spec::Config::parse(config)?,
+        Verb::Del => MainConfig::parse_for_del(config)?,
+        _ => MainConfig::parse(config)?,
     };
+    *version = config.common.version;
+    version.allows(call.verb)?;
+    serve(call, &config)
+}
+
+fn answer_delegated(
+    call: &Invocation,
+    config: &[u8],
+    version: &mut spec::Version,
+) -> Result<String, CniError> {
+    let serve: fn(&Invocation, &Config) -> Result<String, CniError> = match call.verb {
+        Verb::Version => return Ok(verbs::version(config)),
+        Verb::Add => delegated::add,
+        Verb::Del => delegated::del,
+        Verb::Check => delegated::check,
+        Verb::Status => |_, config| delegated::status(config),
+    };
+    let config = Config::parse_delegated(config)?;
     *version = config.version;
-    config.version.allows(call.verb)?;
+    version.allows(call.verb)?;
     serve(call, &config)
 }

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use berth_cni::Program;
+
 fn main() -> ExitCode {
-    berth_cni::program()
+    berth_cni::program(Program::Main)
 }

@@ -57,7 +57,7 @@ pub fn cidr(address: IpAddr, subnet: &Subnet) -> Result<IpNetwork, CniError> {
 }
 
 /// The routes of a subnet: the default route by its gateway, then its own.
-fn routes(subnet: &Subnet) -> impl Iterator<Item = RouteEntry> {
+pub fn routes_of(subnet: &Subnet) -> impl Iterator<Item = RouteEntry> {
     let any = match subnet.cidr {
         IpNetwork::V4(_) => IpNetwork::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
         IpNetwork::V6(_) => IpNetwork::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0),
@@ -78,7 +78,7 @@ impl Shape {
     /// All routes, in the order of the addresses.
     pub fn routes(&self) -> Vec<RouteEntry> {
         let subnets = self.addresses.iter().map(|(_, subnet)| subnet);
-        subnets.flat_map(routes).collect()
+        subnets.flat_map(routes_of).collect()
     }
 
     /// The steps, in order.

@@ -186,15 +186,24 @@ impl Netlink {
     /// # Errors
     /// [`NetlinkError`]; `EADDRINUSE` when another link of the parent bears its hardware address.
     pub fn link_up(&mut self, index: u32) -> Result<(), NetlinkError> {
+        self.set_up(&format!("bring link {index} up"), index, LinkFlags::Up)
+    }
+
+    /// Takes the link down: it neither hears nor answers any more.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub fn link_down(&mut self, index: u32) -> Result<(), NetlinkError> {
+        let none = LinkFlags::empty();
+        self.set_up(&format!("take link {index} down"), index, none)
+    }
+
+    fn set_up(&mut self, what: &str, index: u32, flags: LinkFlags) -> Result<(), NetlinkError> {
         let mut message = LinkMessage::default();
         message.header.index = index;
-        message.header.flags = LinkFlags::Up;
+        message.header.flags = flags;
         message.header.change_mask = LinkFlags::Up;
-        self.change(
-            &format!("bring link {index} up"),
-            RouteNetlinkMessage::SetLink(message),
-            0,
-        )
+        self.change(what, RouteNetlinkMessage::SetLink(message), 0)
     }
 }
 

@@ -72,7 +72,7 @@ proptest! {
     #[test]
     fn any_bytes_as_a_configuration_get_an_answer(bytes: Vec<u8>) {
         let version = written_version(&bytes);
-        if let Err(error) = Config::parse(&bytes) {
+        if let Err(error) = MainConfig::parse(&bytes) {
             let object: Value = serde_json::from_str(&error.to_json(version)).unwrap();
             prop_assert!(object["code"].is_u64() && object["msg"].is_string());
         }
@@ -80,10 +80,13 @@ proptest! {
 
     #[test]
     fn a_configuration_with_one_wrong_field_gets_an_answer(config in almost_right()) {
-        if let Err(error) = Config::parse(config.to_string().as_bytes()) {
+        if let Err(error) = MainConfig::parse(config.to_string().as_bytes()) {
             let object: Value = serde_json::from_str(&error.to_json(Version::V1_1_0)).unwrap();
             prop_assert!(!object["msg"].as_str().unwrap().is_empty());
             prop_assert!(!object["details"].as_str().unwrap().is_empty(), "{}", object);
+        }
+        if let Err(error) = Config::parse_delegated(config.to_string().as_bytes()) {
+            prop_assert!(!error.to_string().is_empty());
         }
     }
 

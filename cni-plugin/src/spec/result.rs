@@ -79,8 +79,9 @@ pub struct Ip {
     /// The default gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<IpAddr>,
-    /// Which of the interfaces has it.
-    pub interface: usize,
+    /// Which of the interfaces has it; a delegated plugin knows of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<usize>,
 }
 
 /// A route of the result.
@@ -94,7 +95,8 @@ pub struct RouteEntry {
 }
 
 impl CniResult {
-    /// The result as a configuration of `version` expects it.
+    /// The result as a configuration of `version` expects it. Without interfaces, which a
+    /// delegated plugin does not make, there is no list of them either.
     pub fn to_json(&self, version: Version) -> String {
         let interfaces: Vec<_> = self
             .interfaces
@@ -116,12 +118,16 @@ impl CniResult {
         let ips: Vec<_> = self.ips.iter().map(|ip| ip.to_json(version)).collect();
         let mut object = json!({
             "cniVersion": version.as_str(),
-            "interfaces": interfaces,
             "ips": ips,
             "routes": self.routes,
         });
-        if let (Some(object), false) = (object.as_object_mut(), self.dns.is_empty()) {
-            object.insert("dns".into(), json!(self.dns));
+        if let Some(object) = object.as_object_mut() {
+            if !interfaces.is_empty() {
+                object.insert("interfaces".into(), json!(interfaces));
+            }
+            if !self.dns.is_empty() {
+                object.insert("dns".into(), json!(self.dns));
+            }
         }
         format!("{object:#}\n")
     }
@@ -134,8 +140,11 @@ impl Ip {
             gateway,
             interface,
         } = self;
-        let mut object = json!({"address": address, "interface": interface});
+        let mut object = json!({"address": address});
         if let Some(object) = object.as_object_mut() {
+            if let Some(interface) = interface {
+                object.insert("interface".into(), json!(interface));
+            }
             if let Some(gateway) = gateway {
                 object.insert("gateway".into(), json!(gateway));
             }

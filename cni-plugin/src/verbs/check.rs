@@ -16,7 +16,7 @@ use crate::wanted::attachment;
 
 /// What CHECK reads of `prevResult`; others may have added more.
 #[derive(Deserialize)]
-struct Previous {
+pub(super) struct Previous {
     #[serde(default)]
     interfaces: Vec<PreviousInterface>,
     #[serde(default)]
@@ -31,7 +31,7 @@ struct PreviousInterface {
 }
 
 #[derive(Deserialize)]
-struct PreviousIp {
+pub(super) struct PreviousIp {
     address: IpNetwork,
     #[serde(default)]
     gateway: Option<IpAddr>,
@@ -49,21 +49,11 @@ struct PreviousIp {
 /// Code 7 without `prevResult`, 102 when the address has another holder, 999 for what is missing.
 pub fn check(call: &Invocation, config: &Config) -> Result<String, CniError> {
     let id = attachment(call, config)?;
-    let previous = config.prev_result.clone().ok_or_else(|| {
-        CniError::field(
-            "prevResult",
-            "null",
-            "pass the result of the ADD, as the specification says",
-        )
-    })?;
-    let previous: Previous = serde_json::from_value(previous).map_err(|error| {
-        CniError::new(Code::InvalidConfig, format!("prevResult: {error}"))
-            .details("pass the result of the ADD, as the specification says")
-    })?;
+    let previous = Previous::of(config)?;
     let mut ours = previous.of_interface(id.ifname.as_str());
     if ours.is_empty() {
         // A result that says nothing of the interface does not make it right.
-        ours = recorded(config, &id);
+        ours = recorded(&RunFiles::new(&config.run_dir), &id);
     }
     let path = call
         .netns()
@@ -74,7 +64,21 @@ pub fn check(call: &Invocation, config: &Config) -> Result<String, CniError> {
 }
 
 impl Previous {
-    fn of_interface(self, ifname: &str) -> Vec<PreviousIp> {
+    /// The result that the call brings.
+    ///
+    /// # Errors
+    /// Code 7 when there is none, or it is no result.
+    pub(super) fn of(config: &Config) -> Result<Self, CniError> {
+        let remedy = "pass the result of the ADD, as the specification says";
+        let given = config.prev_result.clone();
+        let given = given.ok_or_else(|| CniError::field("prevResult", "null", remedy))?;
+        serde_json::from_value(given).map_err(|error| {
+            CniError::new(Code::InvalidConfig, format!("prevResult: {error}")).details(remedy)
+        })
+    }
+
+    /// The addresses of that interface in the container.
+    pub(super) fn of_interface(self, ifname: &str) -> Vec<PreviousIp> {
         let Self { interfaces, ips } = self;
         let named = |ip: &PreviousIp| {
             let interface = ip.interface.and_then(|index| interfaces.get(index));
@@ -85,8 +89,8 @@ impl Previous {
 }
 
 /// What this node wrote down of the attachment.
-fn recorded(config: &Config, id: &AttachmentId) -> Vec<PreviousIp> {
-    let records = RunFiles::new(&config.run_dir).records();
+pub(super) fn recorded(files: &RunFiles, id: &AttachmentId) -> Vec<PreviousIp> {
+    let records = files.records();
     let own = records.into_iter().find(|record| record.attachment == *id);
     let addresses = own.map(|record| record.addresses).unwrap_or_default();
     let as_told = |address: LocalAddress| PreviousIp {
@@ -148,7 +152,11 @@ fn check_interface(netns: &Netns, id: &AttachmentId, ours: &[PreviousIp]) -> Res
 }
 
 /// Compares with the store; what cannot be compared is a warning, for the interface stands.
-fn check_store(config: &Config, id: &AttachmentId, ours: &[PreviousIp]) -> Result<(), CniError> {
+pub(super) fn check_store(
+    config: &Config,
+    id: &AttachmentId,
+    ours: &[PreviousIp],
+) -> Result<(), CniError> {
     if ours.is_empty() {
         return Ok(());
     }

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use berth_ipam::Known;
+use berth_types::{AttachmentId, LocalAttachment};
 use jiff::Timestamp;
 
 use super::allocator::Allocator;
 use super::detach;
-use crate::files::RunFiles;
+use crate::files::{Intent, Locked, RunFiles};
 use crate::spec::{CniError, Config, Invocation};
 use crate::wanted::attachment;
 use berth_ipam::fault::checkpoint;
@@ -46,6 +47,20 @@ pub fn del(call: &Invocation, config: &Config) -> Result<String, CniError> {
         detach::remove_unrecorded(&id, netns, &files, &allocator)?;
     }
     checkpoint("del.unlinked");
+    give_up(id, locked, (record, intent), &files, &allocator)
+}
+
+/// Releases what the attachment holds, now that its interface is gone, and forgets it.
+///
+/// # Errors
+/// Code 11 when the release can neither be made nor noted; code 5.
+pub(super) fn give_up(
+    id: AttachmentId,
+    locked: Locked,
+    (record, intent): (Option<LocalAttachment>, Option<Intent>),
+    files: &RunFiles,
+    allocator: &Allocator,
+) -> Result<String, CniError> {
     // The network or the node may have been renamed since the ADD.
     let id = match (&record, &intent) {
         (_, Some(intent)) => intent.attachment.clone(),

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use berth_store::{Read, Store as _, StoreError};
 use berth_types::{
-    AttachmentId, AttachmentRecord, IfName, Incarnation, LocalAttachment, MacAddr, Phase,
+    AttachmentId, AttachmentRecord, IfName, Incarnation, LocalAttachment, MacAddr, NetnsRef, Phase,
     Record as _, keys,
 };
 
@@ -131,14 +131,37 @@ pub(super) fn remove_unrecorded(
     let Some(seen) = record.netns else {
         return Ok(());
     };
-    let find = Netns::find(&seen, path);
+    remove_of_life(ifname, &record.incarnation, &seen, path)
+}
+
+/// Removes the interface of a life of which only the store tells, and that its own files do not.
+///
+/// # Errors
+/// Code 11: the interface may still be there.
+pub(super) fn remove_stored(
+    id: &AttachmentId,
+    incarnation: &Incarnation,
+    seen: Option<&NetnsRef>,
+) -> Result<(), CniError> {
+    let Some(seen) = seen else {
+        let message = format!("nothing says in which namespace {id} was");
+        return Err(CniError::new(Code::TryAgain, message));
+    };
+    remove_of_life(&id.ifname, incarnation, seen, None)
+}
+
+fn remove_of_life(
+    ifname: &IfName,
+    incarnation: &Incarnation,
+    seen: &NetnsRef,
+    also: Option<&Path>,
+) -> Result<(), CniError> {
+    let find = Netns::find(seen, also);
     let Some(netns) = find.map_err(|error| still_there(ifname, &error))? else {
         return Ok(());
     };
-    let first = first_mac(&record.incarnation);
-    remove_named(&netns, ifname, |link| {
-        is_of(link, &record.incarnation, Some(first))
-    })
+    let first = first_mac(incarnation);
+    remove_named(&netns, ifname, |link| is_of(link, incarnation, Some(first)))
 }
 
 fn stored(

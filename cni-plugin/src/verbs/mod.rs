@@ -1,11 +1,14 @@
-//! The verbs.
+//! The verbs of `berth`, and in [`delegated`] those of `berth-ipam`.
 
 mod add;
 mod allocator;
 mod check;
+mod claim;
 mod del;
+pub mod delegated;
 mod detach;
 mod status;
+mod takeover;
 
 pub use add::add;
 pub use check::check;

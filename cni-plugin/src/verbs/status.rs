@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use berth_ipam::uptime_ms;
 use berth_store::{Read, Store as _};
-use berth_types::keys;
+use berth_types::{IfName, keys};
 
 use super::allocator::Allocator;
 use crate::files::RunFiles;
 use crate::host::{Link, Netlink};
-use crate::spec::{CniError, Code, Config};
+use crate::spec::{CniError, Code, Config, MainConfig};
 
 /// How long the store may be away before the node says that it cannot serve.
 const TOLERATED_MS: u64 = 120_000;
@@ -21,10 +21,22 @@ const PROBE: Duration = Duration::from_millis(400);
 ///
 /// # Errors
 /// Code 50, saying what is missing.
-pub fn status(config: &Config) -> Result<String, CniError> {
+pub fn status(config: &MainConfig) -> Result<String, CniError> {
+    let MainConfig {
+        common: config,
+        link,
+    } = config;
     let mut netlink = Netlink::open()?;
-    find_master(&mut netlink, config).map_err(|error| error.with_code(Code::NotAvailable))?;
-    let files = RunFiles::new(&config.run_dir);
+    let found = find_master(&mut netlink, &link.master);
+    found.map_err(|error| error.with_code(Code::NotAvailable))?;
+    store_status(config, &RunFiles::new(&config.run_dir))
+}
+
+/// Whether the store could serve an ADD, as far as the node knows from `files`.
+///
+/// # Errors
+/// Code 50, when it has been away for long.
+pub(super) fn store_status(config: &Config, files: &RunFiles) -> Result<String, CniError> {
     let Some(since) = files.store_away_since() else {
         return Ok(String::new());
     };
@@ -46,8 +58,8 @@ pub fn status(config: &Config) -> Result<String, CniError> {
 }
 
 /// The first of the configured masters that exists, which must be up.
-pub(super) fn find_master(netlink: &mut Netlink, config: &Config) -> Result<Link, CniError> {
-    for name in &config.master {
+pub(super) fn find_master(netlink: &mut Netlink, names: &[IfName]) -> Result<Link, CniError> {
+    for name in names {
         match netlink.link_by_name(name)? {
             Some(link) if link.up => return Ok(link),
             Some(link) => {
@@ -58,8 +70,7 @@ pub(super) fn find_master(netlink: &mut Netlink, config: &Config) -> Result<Link
             None => {}
         }
     }
-    let names: Vec<_> = config
-        .master
+    let names: Vec<_> = names
         .iter()
         .map(|name| format!("{:?}", name.as_str()))
         .collect();

@@ -35,6 +35,8 @@ pub struct Pod {
     pub namespace: String,
     /// The unique id of this incarnation of the pod.
     pub uid: String,
+    /// Which of the pod's sandboxes it is: kubelet counts up while an earlier one is still known.
+    pub attempt: u32,
     /// Annotations of the pod.
     pub annotations: HashMap<String, String>,
     /// The parent of its cgroups.
@@ -114,6 +116,7 @@ impl Cri {
             name,
             namespace,
             uid,
+            attempt,
             annotations,
             cgroup,
         } = pod.clone();
@@ -123,7 +126,7 @@ impl Cri {
                 name,
                 uid,
                 namespace,
-                attempt: 0,
+                attempt,
             }),
             annotations,
             linux: Some(LinuxPodSandboxConfig {

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "the helpers belong to the tests")]
 
 mod failures;
+mod fixed;
 mod many;
 mod pods;
 mod restart;
@@ -34,6 +35,7 @@ fn pod(site: &Site, name: &str) -> Pod {
         name: name.to_owned(),
         namespace: "shop".to_owned(),
         uid: format!("uid-of-{name}"),
+        attempt: 0,
         annotations: HashMap::new(),
         cgroup: site.enclosure().cgroup().path(),
     }

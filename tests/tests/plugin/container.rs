@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use e2e::lan::Node;
 use e2e::netns::Netns;
 use e2e::plugin::{Call, CniError, Reply, Running};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::ground::{Ground, set};
 use crate::schema;
@@ -18,6 +18,8 @@ pub(crate) struct Container<'a> {
     pub(crate) id: String,
     pub(crate) netns: Netns,
     pub(crate) config: Value,
+    /// `CNI_ARGS`.
+    pub(crate) args: String,
 }
 
 impl<'a> Container<'a> {
@@ -30,6 +32,7 @@ impl<'a> Container<'a> {
             id: id.to_owned(),
             netns: node.container(id),
             config,
+            args: String::new(),
         }
     }
 }
@@ -41,16 +44,42 @@ impl Container<'_> {
         self
     }
 
+    /// The same container as a sandbox of the pod `name` in the namespace `shop`.
+    pub(crate) fn of_pod(mut self, name: &str, uid: &str) -> Self {
+        self.args =
+            format!("IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME={name};K8S_POD_UID={uid}");
+        self
+    }
+
+    /// The same container with an annotation of its pod.
+    pub(crate) fn annotated(mut self, name: &str, value: &str) -> Self {
+        let runtime = self
+            .config
+            .as_object_mut()
+            .expect("a configuration is an object");
+        let runtime = runtime.entry("runtimeConfig").or_insert_with(|| json!({}));
+        let annotations = &mut runtime["io.kubernetes.cri.pod-annotations"];
+        annotations[name] = json!(value);
+        self
+    }
+
     /// A call for this container's `eth0`.
     pub(crate) fn call_of<'a>(&'a self, command: &'a str) -> Call<'a> {
-        Call::new(command, &self.id, Some(self.netns.path()), &self.config)
+        Call {
+            args: &self.args,
+            ..Call::new(command, &self.id, Some(self.netns.path()), &self.config)
+        }
     }
 
     /// The answer to `call`; an error is checked against the specification.
     #[track_caller]
     pub(crate) fn answer(&self, call: &Call<'_>) -> Reply {
         let reply = self.ground.plugin.call(self.node, call);
-        schema::assert_reply(call, &reply);
+        if self.ground.plugin.bin.ends_with("berth-ipam") {
+            schema::assert_delegated(call, &reply);
+        } else {
+            schema::assert_reply(call, &reply);
+        }
         reply
     }
 
@@ -103,6 +132,18 @@ impl Container<'_> {
         );
         self.ground.assert_clean(&format!("{error:?}"));
         error
+    }
+
+    /// It has `eth0` with just those addresses, which the gateway reaches.
+    #[track_caller]
+    pub(crate) fn assert_reached(&self, addresses: &[IpAddr]) {
+        let mut seen = self.netns.addresses("eth0");
+        seen.sort();
+        assert_eq!(seen, addresses, "addresses of {}", self.id);
+        for address in addresses {
+            let gateway = self.ground.lan.netns();
+            assert!(gateway.ping(*address), "the gateway reaches {address}");
+        }
     }
 
     /// It has `eth0` with that address alone, which the gateway reaches.

@@ -232,7 +232,12 @@ impl Drop for CutOff<'_> {
 /// No link, intent or record is left on `node`.
 #[track_caller]
 pub(crate) fn assert_node_clean(node: &Node, case: &str) {
-    for folder in ["run/attachments", "run/intents"] {
+    for folder in [
+        "run/attachments",
+        "run/intents",
+        "run/ipam/attachments",
+        "run/ipam/intents",
+    ] {
         assert_eq!(files(&node.file(folder)), [""; 0], "{folder}: {case}");
     }
     assert_eq!(

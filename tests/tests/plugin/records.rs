@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use berth_store::{
     AnyStore, Compare, Entry, KeyRange, Outcome, Read, Store as _, StoreConfig, Txn, Write,
 };
-use berth_types::{AddressRecord, AttachmentRecord, Phase, PoolRecord, Record, keys};
+use berth_types::{
+    AddressRecord, AttachmentRecord, Phase, PoolName, PoolRecord, Record, ReservationId,
+    ReservationPolicy, ReservationRecord, SchemaVersion, WantedRecord, keys,
+};
 
 use crate::ground::Ground;
 
@@ -25,6 +28,39 @@ pub(crate) fn addresses(ground: &Ground) -> Vec<(IpAddr, AddressRecord)> {
 /// Whether the record only stands in the way of a late transaction.
 pub(crate) fn is_tombstone(record: &AttachmentRecord) -> bool {
     record.phase == Phase::Deleted && record.addresses.is_empty()
+}
+
+/// Who waits for which address.
+pub(crate) fn wanted(ground: &Ground) -> Vec<(IpAddr, WantedRecord)> {
+    list(ground, keys::WANTED, |entry| keys::parse_wanted(&entry.key))
+}
+
+/// Makes a reservation of addresses of the pool that nobody has held yet.
+pub(crate) fn reserve(ground: &Ground, id: &str, pool: &str, addresses: &[IpAddr]) {
+    let id: ReservationId = id.parse().expect("a reservation's id");
+    let pool: PoolName = pool.parse().expect("a pool's name");
+    let record = ReservationRecord {
+        v: SchemaVersion,
+        pool: pool.clone(),
+        addresses: addresses.to_vec(),
+        policy: ReservationPolicy::Kept,
+        since: "2026-11-21T00:00:00Z".parse().expect("a time"),
+    };
+    let mut writes = vec![Write::put(keys::reservation(&id), record.encode())];
+    for address in addresses {
+        let mut record = AddressRecord::unused(pool.clone());
+        record.reserved_for = Some(id.clone());
+        writes.push(Write::put(keys::address(*address), record.encode()));
+    }
+    let absent = |address: &IpAddr| Compare::absent(keys::address(*address));
+    let txn = Txn {
+        compares: addresses.iter().map(absent).collect(),
+        writes,
+        otherwise: Vec::new(),
+    };
+    let write = async |store: &AnyStore| store.commit(&txn).await.expect("write the records");
+    let outcome = within(ground, write);
+    assert!(matches!(outcome, Outcome::Committed(_)), "nobody held them");
 }
 
 /// Changes the record of `pool`, for what `cnictl` cannot set.

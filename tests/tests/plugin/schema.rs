@@ -56,6 +56,27 @@ pub(crate) fn assert_reply(call: &Call<'_>, reply: &Reply) {
     }
 }
 
+/// Case 35: a delegated plugin's result has no interfaces, and its addresses name none. With one
+/// it would be a result like any other.
+#[track_caller]
+pub(crate) fn assert_delegated(call: &Call<'_>, reply: &Reply) {
+    if call.command != "ADD" || !reply.status.success() {
+        return assert_reply(call, reply);
+    }
+    let mut result = reply.json.clone();
+    assert!(result.get("interfaces").is_none(), "{result:#}");
+    let ips = result.get("ips").and_then(Value::as_array);
+    let mut ips = ips.into_iter().flatten();
+    let nameless = ips.all(|ip| ip.get("interface").is_none());
+    assert!(nameless, "{result:#}");
+    let interface =
+        serde_json::json!([{"name": "eth0", "mac": "0a:58:0a:14:01:11", "sandbox": ""}]);
+    if let Some(result) = result.as_object_mut() {
+        result.insert("interfaces".to_owned(), interface);
+    }
+    assert_result(&result);
+}
+
 /// A result of the version that it names.
 #[track_caller]
 pub(crate) fn assert_result(result: &Value) {

@@ -1,36 +1,31 @@
 //! The network configuration on stdin: parsed once, every field checked.
 
 mod fields;
+mod ipam;
 mod later;
+mod link;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use berth_store::StoreConfig;
-use berth_types::{IfName, NetworkName, NodeName, PoolName};
+use berth_types::{NetworkName, NodeName};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{CniError, Code, Dns, Version};
 use fields::Fields;
 pub(super) use fields::null_is_empty;
+pub use ipam::IpamConfig;
+pub(crate) use ipam::POOL_NAME;
+pub use link::{LinkConfig, Mode};
 
-/// A network configuration this release can serve.
+/// What every program here reads of a network configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The specification's version it is written in.
     pub version: Version,
     /// The network's name.
     pub name: NetworkName,
-    /// Candidates for the parent interface; the first that exists is used.
-    pub master: Vec<IfName>,
-    /// How the children of one parent see each other.
-    pub mode: Mode,
-    /// The interface's MTU in bytes; the parent's when absent.
-    pub mtu: Option<u32>,
-    /// Whether neighbours are told of the address at once.
-    pub announce: bool,
     /// The node's name; the host's when absent.
     pub node: Option<NodeName>,
     /// Files that need not survive a reboot.
@@ -49,40 +44,13 @@ pub struct Config {
     pub prev_result: Option<Value>,
 }
 
-/// `mode` of a macvlan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Children reach each other through the parent.
-    Bridge,
-    /// Children never reach each other.
-    Private,
-    /// Children reach each other through the switch, if it reflects.
-    Vepa,
-    /// One child has the parent for itself, with its hardware address.
-    Passthru,
-}
-
-impl FromStr for Mode {
-    type Err = ();
-
-    fn from_str(raw: &str) -> Result<Self, ()> {
-        match raw {
-            "bridge" => Ok(Self::Bridge),
-            "private" => Ok(Self::Private),
-            "vepa" => Ok(Self::Vepa),
-            "passthru" => Ok(Self::Passthru),
-            _ => Err(()),
-        }
-    }
-}
-
-/// `ipam`: the pool, and the store that knows who holds which address.
+/// A network configuration that `berth` can serve, which makes the interface itself.
 #[derive(Clone, Debug)]
-pub struct IpamConfig {
-    /// The pool, unless the pod's annotation names another.
-    pub pool: Option<PoolName>,
-    /// The store.
-    pub store: StoreConfig,
+pub struct MainConfig {
+    /// What it has in common with a delegated plugin's.
+    pub common: Config,
+    /// How the interface is made.
+    pub link: LinkConfig,
 }
 
 /// `runtimeConfig`: what capabilities bring. Unknown ones are others' business; `null` is nothing,
@@ -105,7 +73,7 @@ pub struct RuntimeConfig {
     pub annotations: BTreeMap<String, String>,
 }
 
-impl Config {
+impl MainConfig {
     /// Reads a configuration.
     ///
     /// # Errors
@@ -119,7 +87,7 @@ impl Config {
     /// configuration that gained one must not keep containers from ending.
     ///
     /// # Errors
-    /// As [`Config::parse`].
+    /// As [`MainConfig::parse`].
     pub fn parse_for_del(stdin: &[u8]) -> Result<Self, CniError> {
         Self::read(stdin, |_| Ok(()))
     }
@@ -128,119 +96,86 @@ impl Config {
         stdin: &[u8],
         refuse_later: fn(&Fields<'_>) -> Result<(), CniError>,
     ) -> Result<Self, CniError> {
-        let object: Map<String, Value> = serde_json::from_slice(stdin).map_err(|error| {
-            CniError::new(
-                Code::Decode,
-                format!("network configuration on stdin: {error}"),
-            )
-            .details("pass one JSON object, as in the CNI specification")
-        })?;
+        let object = object(stdin)?;
         let fields = Fields {
             object: &object,
             prefix: "",
         };
-        // The Go library takes a configuration without a version for one of 0.1.0.
-        let version = fields.text("cniVersion")?.unwrap_or_default().parse()?;
+        let version = version(&fields)?;
         refuse_later(&fields)?;
-        let directory = |name, default: &str| {
-            fields
-                .parsed(name, "give an absolute path", absolute)
-                .map(|path| path.unwrap_or_else(|| PathBuf::from(default)))
-        };
         Ok(Self {
-            version,
-            name: fields.required(
-                "name",
-                "name the network: letters, digits, '_', '.' and '-'",
-            )?,
-            master: masters(&fields)?,
-            mode: fields
-                .parsed("mode", "use bridge, private, vepa or passthru", |raw| {
-                    raw.parse().ok()
-                })?
-                .unwrap_or(Mode::Bridge),
-            mtu: fields.mtu()?,
-            announce: fields.flag("announce")?.unwrap_or(true),
-            node: fields.parsed("node", "use letters, digits, '_', '.' and '-'", |r| {
-                r.parse().ok()
-            })?,
-            run_dir: directory("runDir", "/run/berth")?,
-            state_dir: directory("stateDir", "/var/lib/berth")?,
-            ipam: IpamConfig::parse(&fields)?,
-            runtime: fields
-                .section("runtimeConfig", RUNTIME_CONFIG)?
-                .unwrap_or_default(),
-            args_ips: args_ips(&fields)?,
-            dns: fields.section("dns", DNS)?.unwrap_or_default(),
-            prev_result: object
-                .get("prevResult")
-                .filter(|value| !value.is_null())
-                .cloned(),
+            link: LinkConfig::parse(&fields)?,
+            common: Config::read(version, &fields, &fields, &["type", "pool", "store"])?,
         })
     }
 }
 
-impl IpamConfig {
-    fn parse(fields: &Fields<'_>) -> Result<Self, CniError> {
-        let Some(Value::Object(ipam)) = fields.object.get("ipam") else {
-            return Err(CniError::field("ipam", fields.shown("ipam"), EXAMPLE_IPAM));
+impl Config {
+    /// Reads a configuration for the delegated plugin, whose own fields are all in `ipam`: the
+    /// others are the main plugin's.
+    ///
+    /// # Errors
+    /// As [`MainConfig::parse`].
+    pub fn parse_delegated(stdin: &[u8]) -> Result<Self, CniError> {
+        let object = object(stdin)?;
+        let fields = Fields {
+            object: &object,
+            prefix: "",
         };
-        let ours = Fields {
-            object: ipam,
-            prefix: "ipam.",
+        let version = version(&fields)?;
+        let own = ipam::section(&fields)?;
+        let known = ["type", "pool", "store", "runDir", "stateDir", "node"];
+        Self::read(version, &fields, &own, &known)
+    }
+
+    /// `own` is where this program's own fields are, `known` what may be in `ipam`.
+    fn read(
+        version: Version,
+        fields: &Fields<'_>,
+        own: &Fields<'_>,
+        known: &[&str],
+    ) -> Result<Self, CniError> {
+        let directory = |name, default: &str| {
+            own.parsed(name, "give an absolute path", absolute)
+                .map(|path| path.unwrap_or_else(|| PathBuf::from(default)))
         };
-        if let Some(kind) = ours.text("type")?.filter(|kind| *kind != "berth-ipam") {
-            let remedy = "leave it out: this release serves addresses itself";
-            return Err(CniError::field("ipam.type", format!("{kind:?}"), remedy));
-        }
-        let known = ["type", "pool", "store"];
-        if let Some((key, value)) = ipam.iter().find(|(key, _)| !known.contains(&key.as_str())) {
-            let message = format!("ipam.{key}: {value} is not a field of this plugin");
-            return Err(CniError::new(Code::UnsupportedField, message)
-                .details("remove it, or correct its spelling: type, pool, store"));
-        }
-        let pool = ours.parsed("pool", POOL_NAME, |raw| raw.parse().ok())?;
-        let store: StoreConfig = ours
-            .section("store", EXAMPLE_IPAM)?
-            .ok_or_else(|| CniError::field("ipam.store", "null", EXAMPLE_IPAM))?;
-        store.validate().map_err(|error| {
-            CniError::new(Code::InvalidConfig, format!("ipam.{error}")).details(EXAMPLE_IPAM)
-        })?;
-        Ok(Self { pool, store })
+        let name_rule = "name the network: letters, digits, '_', '.' and '-'";
+        let node_rule = "use letters, digits, '_', '.' and '-'";
+        Ok(Self {
+            version,
+            name: fields.required("name", name_rule)?,
+            node: own.parsed("node", node_rule, |raw| raw.parse().ok())?,
+            run_dir: directory("runDir", "/run/berth")?,
+            state_dir: directory("stateDir", "/var/lib/berth")?,
+            ipam: IpamConfig::parse(&ipam::section(fields)?, known)?,
+            runtime: fields
+                .section("runtimeConfig", RUNTIME_CONFIG)?
+                .unwrap_or_default(),
+            args_ips: args_ips(fields)?,
+            dns: fields.section("dns", DNS)?.unwrap_or_default(),
+            prev_result: fields.present("prevResult").cloned(),
+        })
     }
 }
 
-/// The remedy for a malformed pool name.
-pub(crate) const POOL_NAME: &str = "use a pool's name: up to 63 of a-z, 0-9 and '-'";
+fn object(stdin: &[u8]) -> Result<Map<String, Value>, CniError> {
+    serde_json::from_slice(stdin).map_err(|error| {
+        let message = format!("network configuration on stdin: {error}");
+        CniError::new(Code::Decode, message)
+            .details("pass one JSON object, as in the CNI specification")
+    })
+}
+
+/// The Go library takes a configuration without a version for one of 0.1.0.
+fn version(fields: &Fields<'_>) -> Result<Version, CniError> {
+    fields.text("cniVersion")?.unwrap_or_default().parse()
+}
 
 const RUNTIME_CONFIG: &str =
     "the runtime has to send ips as a list of texts, mac as a text, annotations as texts by name";
 
 const DNS: &str =
     "write nameservers, search and options as lists of texts, domain as a text, or leave it out";
-
-const EXAMPLE_IPAM: &str = r#"write {"pool": "prod", "store": {"embedded": "/var/lib/berth/ipam"}} or {"pool": "prod", "store": {"etcd": {"endpoints": ["https://10.0.0.1:2379"]}}}"#;
-
-fn masters(fields: &Fields<'_>) -> Result<Vec<IfName>, CniError> {
-    let wrong = || {
-        let remedy = "name the node's interface on the LAN, or a list of which the first that exists is used";
-        CniError::field("master", fields.shown("master"), remedy)
-    };
-    let names = match fields.object.get("master") {
-        Some(Value::String(one)) => vec![Some(one.as_str())],
-        Some(Value::Array(several)) => several.iter().map(Value::as_str).collect(),
-        _ => return Err(wrong()),
-    };
-    let parsed = names
-        .into_iter()
-        .map(|name| name.and_then(|name| name.parse().ok()));
-    let parsed: Vec<IfName> = parsed.collect::<Option<_>>().ok_or_else(wrong)?;
-    if parsed.is_empty() {
-        Err(wrong())
-    } else {
-        Ok(parsed)
-    }
-}
 
 fn args_ips(fields: &Fields<'_>) -> Result<Vec<String>, CniError> {
     #[derive(Default, Deserialize)]

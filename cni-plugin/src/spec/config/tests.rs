@@ -9,17 +9,20 @@ fn base() -> Value {
     })
 }
 
-fn parse(change: impl Fn(&mut Value)) -> Result<Config, CniError> {
+fn parse(change: impl Fn(&mut Value)) -> Result<MainConfig, CniError> {
     let mut value = base();
     change(&mut value);
-    Config::parse(value.to_string().as_bytes())
+    MainConfig::parse(value.to_string().as_bytes())
 }
 
 #[test]
 fn the_smallest_configuration_is_accepted() {
-    let config = parse(|_| {}).unwrap();
+    let MainConfig {
+        common: config,
+        link,
+    } = parse(|_| {}).unwrap();
     assert_eq!(
-        (config.mode, config.mtu, config.announce),
+        (link.mode, link.mtu, link.announce),
         (Mode::Bridge, None, true)
     );
     assert_eq!(config.run_dir, Path::new("/run/berth"));
@@ -28,7 +31,7 @@ fn the_smallest_configuration_is_accepted() {
 #[test]
 fn case_07_what_is_no_object_is_code_6() {
     for bad in ["", "{", "[]", "null", "nonsense", "{\"name\":\"x\""] {
-        let error = Config::parse(bad.as_bytes()).unwrap_err();
+        let error = MainConfig::parse(bad.as_bytes()).unwrap_err();
         assert_eq!(error.code(), Code::Decode, "case: {bad:?}");
     }
 }
@@ -55,10 +58,16 @@ fn a_configuration_without_a_version_is_one_of_0_1_0_and_not_spoken() {
 fn name_servers_are_passed_on_and_nonsense_is_not() {
     let dns =
         json!({"nameservers": ["10.0.0.53"], "domain": "example.org", "search": null, "x": 1});
-    let parsed = parse(|c| c["dns"] = dns.clone()).unwrap().dns;
+    let parsed = parse(|c| c["dns"] = dns.clone()).unwrap().common.dns;
     assert_eq!(parsed.nameservers, ["10.0.0.53"]);
     assert_eq!(parsed.domain.as_deref(), Some("example.org"));
-    assert!(parse(|c| c["dns"] = Value::Null).unwrap().dns.is_empty());
+    assert!(
+        parse(|c| c["dns"] = Value::Null)
+            .unwrap()
+            .common
+            .dns
+            .is_empty()
+    );
     let wrong = [
         json!(5),
         json!(["10.0.0.53"]),
@@ -135,4 +144,68 @@ fn wrong_values_are_code_7_and_name_field_and_value() {
         let field = pointer.trim_start_matches('/').replace('/', ".");
         assert!(error.to_string().contains(&field), "case: {case}: {error}");
     }
+}
+
+#[test]
+fn pools_are_a_name_or_a_list_in_which_each_counts_once() {
+    let pools = |value: Value| {
+        let parsed = parse(|c| c["ipam"]["pool"] = value.clone());
+        let names = |config: MainConfig| {
+            let pools = config.common.ipam.pools;
+            pools.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        parsed.map(names)
+    };
+    assert_eq!(pools(json!("prod")).unwrap(), ["prod"]);
+    assert_eq!(pools(json!(["b", "a", "b"])).unwrap(), ["b", "a"]);
+    for none in [Value::Null, json!("")] {
+        assert_eq!(pools(none).unwrap(), [""; 0]);
+    }
+    let long = "p".repeat(300);
+    for wrong in [
+        json!([]),
+        json!(["a", 1]),
+        json!(["a", "b/c"]),
+        json!({}),
+        json!([long]),
+    ] {
+        let error = pools(wrong.clone()).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidConfig, "case: {wrong}");
+        assert!(error.to_string().contains("ipam.pool"), "{error}");
+    }
+}
+
+#[test]
+fn a_delegated_plugin_reads_its_own_fields_in_ipam_and_passes_over_the_main_plugins() {
+    let config = json!({
+        "cniVersion": "1.0.0", "name": "pods", "type": "bridge", "bridge": "cni0", "vlan": 7,
+        "mtu": "nonsense", "runDir": "relative", "driver": "x", "dns": {"nameservers": ["10.0.0.53"]},
+        "ipam": {
+            "type": "berth-ipam", "pool": "prod", "store": {"embedded": "/var/lib/berth/ipam"},
+            "runDir": "/run/x", "stateDir": "/var/x", "node": "n7",
+        },
+    });
+    let config = Config::parse_delegated(config.to_string().as_bytes()).unwrap();
+    assert_eq!(config.run_dir, Path::new("/run/x"));
+    assert_eq!(config.state_dir, Path::new("/var/x"));
+    assert_eq!(config.node.unwrap().as_str(), "n7");
+    assert_eq!(config.dns.nameservers, ["10.0.0.53"]);
+    for (key, value) in [
+        ("runDir", json!("x")),
+        ("node", json!("a/b")),
+        ("pool", json!("A")),
+    ] {
+        let mut wrong = base();
+        wrong["ipam"][key] = value;
+        let error = Config::parse_delegated(wrong.to_string().as_bytes()).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidConfig, "case: {key}");
+        assert!(
+            error.to_string().contains(&format!("ipam.{key}")),
+            "{error}"
+        );
+    }
+    let mut unknown = base();
+    unknown["ipam"]["subnet"] = json!("10.0.0.0/8");
+    let error = Config::parse_delegated(unknown.to_string().as_bytes()).unwrap_err();
+    assert_eq!(error.code(), Code::UnsupportedField);
 }

@@ -5,12 +5,10 @@ use std::os::fd::AsFd as _;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
+use berth_ipam::Lease;
 use berth_ipam::fault::checkpoint;
-use berth_ipam::{IpamError, Lease, NoEvidence, Request, Stickiness};
-use berth_store::StoreError;
 use berth_types::MacAddr;
 use ipnetwork::IpNetwork;
-use jiff::Timestamp;
 use nix::errno::Errno;
 
 use super::Work;
@@ -18,7 +16,9 @@ use crate::host::{Announce, Link, Netlink, NetlinkError, NetnsError};
 use crate::plan::{Shape, Step};
 use crate::spec::{CniError, Code, Mode, RouteEntry};
 use crate::verbs::allocator::Allocator;
+use crate::verbs::claim::{Unclaimed, claim};
 use crate::verbs::detach;
+use crate::verbs::takeover::Sandboxes;
 
 /// An interface that did not come to be; `linked` when its link was made.
 pub(super) struct Unbuilt {
@@ -31,14 +31,6 @@ pub(super) struct Built {
     pub(super) link: Link,
     /// The routes that were set; others were there already.
     pub(super) routes: Vec<RouteEntry>,
-}
-
-/// A claim that failed; `clean` when the store certainly holds nothing of it.
-pub(super) struct Unclaimed {
-    pub(super) error: CniError,
-    pub(super) clean: bool,
-    /// Whether it failed because the store is away.
-    pub(super) store_away: bool,
 }
 
 impl Work<'_> {
@@ -61,17 +53,7 @@ impl Work<'_> {
                     let claimed = self.claim(&allocator);
                     (Some(allocator), claimed)
                 }
-                Err(error) => {
-                    let (clean, store_away) = (true, false);
-                    (
-                        None,
-                        Err(Unclaimed {
-                            error,
-                            clean,
-                            store_away,
-                        }),
-                    )
-                }
+                Err(error) => (None, Err(Unclaimed::unsent(error))),
             };
             if let Ok(lease) = &claimed {
                 // A builder that has failed no longer listens.
@@ -91,31 +73,14 @@ impl Work<'_> {
     }
 
     fn claim(&self, allocator: &Allocator) -> Result<Lease, Unclaimed> {
-        let request = Request {
-            attachment: self.id.clone(),
-            incarnation: self.incarnation.clone(),
-            pod: self.wanted.pod.clone(),
-            netns: Some(self.netns.at().clone()),
-            pools: vec![self.wanted.pool.clone()],
-            exact: self.wanted.exact.into_iter().collect(),
-            reservation: None,
-            stickiness: Stickiness::AsPool,
-            mac: self.mac,
+        let (id, netns) = (self.id.clone(), self.netns.at().clone());
+        let wish = &self.wanted.wish;
+        let request = wish.request(id, self.incarnation.clone(), netns, self.mac);
+        let sandboxes = Sandboxes {
+            files: &self.files,
+            own: &self.id,
         };
-        let lease = allocator.wait(allocator.ipam.allocate(
-            &request,
-            &NoEvidence,
-            Timestamp::now(),
-        ));
-        checkpoint("add.claimed");
-        lease.map_err(|error| Unclaimed {
-            clean: !matches!(
-                error,
-                IpamError::Store(StoreError::OutcomeUnknown { .. }) | IpamError::Disk { .. }
-            ),
-            store_away: matches!(&error, IpamError::Store(error) if error.is_away()),
-            error: error.into(),
-        })
+        claim(allocator, &request, &sandboxes)
     }
 
     /// Makes the link in the container's namespace, where this runs, and shapes it once the
@@ -165,8 +130,8 @@ impl Work<'_> {
                 .iter()
                 .map(|leased| (leased.address, leased.subnet.clone()))
                 .collect(),
-            mac: (self.config.mode != Mode::Passthru).then_some(lease.mac),
-            announce: if self.config.announce {
+            mac: (self.link.mode != Mode::Passthru).then_some(lease.mac),
+            announce: if self.link.announce {
                 Announce::WhenUp
             } else {
                 Announce::Never

@@ -11,19 +11,24 @@ use berth_types::{
 use jiff::Timestamp;
 
 use super::allocator::{Allocator, random};
+use super::claim::Unclaimed;
 use super::detach;
 use super::status::find_master;
 use crate::files::{Intent, Locked, RunFiles};
 use crate::host::{Link, Macvlan, Netlink, Netns};
 use crate::plan;
-use crate::spec::{CniError, CniResult, Code, Config, Interface, Invocation, Ip, Mode};
+use crate::spec::{
+    CniError, CniResult, Code, Config, Interface, Invocation, Ip, LinkConfig, MainConfig, Mode,
+};
 use crate::wanted::{Wanted, attachment};
-use build::{Built, Unbuilt, Unclaimed};
+use build::{Built, Unbuilt};
 use earlier::{Earlier, end_earlier_life};
 
 /// Everything an ADD knows before it changes anything.
 struct Work<'a> {
     config: &'a Config,
+    link: &'a LinkConfig,
+    files: RunFiles,
     wanted: Wanted,
     id: AttachmentId,
     incarnation: Incarnation,
@@ -45,10 +50,10 @@ struct Made {
 ///
 /// # Errors
 /// What went wrong, with what to do; the details say what could not be undone.
-pub fn add(call: &Invocation, config: &Config) -> Result<String, CniError> {
-    let files = RunFiles::new(&config.run_dir);
+pub fn add(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
     let mut host = Netlink::open()?;
     let work = prepare(call, config, &mut host)?;
+    let (config, files) = (&config.common, &work.files);
     let mut locked = files.lock(&work.id)?;
     let earlier = end_earlier_life(&mut locked, &work)?;
     if let Earlier::Stands(result) = earlier {
@@ -89,31 +94,37 @@ pub fn add(call: &Invocation, config: &Config) -> Result<String, CniError> {
 
 fn prepare<'a>(
     call: &Invocation,
-    config: &'a Config,
+    config: &'a MainConfig,
     host: &mut Netlink,
 ) -> Result<Work<'a>, CniError> {
+    let MainConfig {
+        common: config,
+        link,
+    } = config;
     let wanted = Wanted::new(call, config)?;
     let id = attachment(call, config)?;
     let path = call
         .netns()
         .ok_or_else(|| CniError::new(Code::InvalidEnvironment, "ADD needs CNI_NETNS"))?;
     let netns = Netns::open(path)?;
-    let parent = find_master(host, config)?;
+    let parent = find_master(host, &link.master)?;
     let incarnation = Incarnation::from_random(random()?);
-    let mac = plan::mac(config.mode, wanted.mac, &parent)?;
-    let first_mac = match config.mode {
+    let mac = plan::mac(link.mode, wanted.mac, &parent)?;
+    let first_mac = match link.mode {
         Mode::Passthru => None,
         Mode::Bridge | Mode::Private | Mode::Vepa => Some(detach::first_mac(&incarnation)),
     };
     let macvlan = Macvlan {
         name: id.ifname.clone(),
         parent: parent.index,
-        mode: config.mode,
-        mtu: plan::mtu(config.mtu, &parent)?,
+        mode: link.mode,
+        mtu: plan::mtu(link.mtu, &parent)?,
         mac: first_mac,
     };
     Ok(Work {
         config,
+        link,
+        files: RunFiles::new(&config.run_dir),
         wanted,
         id,
         incarnation,
@@ -151,7 +162,7 @@ impl Work<'_> {
         let ips = addresses.iter().map(|address| Ip {
             address: address.cidr,
             gateway: address.gateway,
-            interface: 0,
+            interface: Some(0),
         });
         let result = CniResult {
             interfaces: vec![Interface {
@@ -170,7 +181,7 @@ impl Work<'_> {
             v: SchemaVersion,
             attachment: self.id.clone(),
             incarnation: self.incarnation.clone(),
-            pod: self.wanted.pod.clone(),
+            pod: self.wanted.wish.pod.clone(),
             netns: self.netns.at().clone(),
             link: LocalLink {
                 mac,

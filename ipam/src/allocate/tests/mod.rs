@@ -52,6 +52,8 @@ fn node(name: &str) -> NodeIdentity {
     NodeIdentity {
         name: name.parse().unwrap(),
         id: "00000000000000000000000000000001".parse().unwrap(),
+        machine_id: String::new(),
+        boot_id: String::new(),
     }
 }
 

@@ -4,7 +4,9 @@
 mod add;
 mod any_moment;
 mod del;
+mod delegated;
 mod journal;
+mod takeover;
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
@@ -15,8 +17,8 @@ use e2e::plugin::{Plugin, Reply, target_dir};
 use crate::container::Container;
 use crate::ground::Ground;
 
-/// How the program under test is built.
-const BUILD: &str = "cargo build -p berth-cni --features fault-injection --bin berth-faults";
+/// How the programs under test are built.
+const BUILD: &str = "cargo build -p berth-cni --features fault-injection --bin berth-faults --bin berth-ipam-faults";
 /// `SIGKILL`.
 const KILLED: i32 = 9;
 
@@ -65,7 +67,12 @@ impl Subject<'_> {
 
 /// `berth` with its kill points.
 fn fault() -> Plugin {
-    let bin = target_dir().join("berth-faults");
+    fault_of("berth-faults")
+}
+
+/// That program with its kill points.
+fn fault_of(program: &str) -> Plugin {
+    let bin = target_dir().join(program);
     assert!(bin.is_file(), "{} is missing: run `{BUILD}`", bin.display());
     Plugin::at(bin)
 }
@@ -81,8 +88,21 @@ fn at_every_place<'a>(
     act: impl Fn(&Plugin, &Container<'_>) -> Reply,
     settle: impl Fn(&Subject<'_>, &str),
 ) -> Vec<String> {
+    at_every_place_of(&fault(), ground, prepare, act, settle)
+}
+
+/// The same with a program of the test's choice.
+#[track_caller]
+fn at_every_place_of<'a>(
+    program: &Plugin,
+    ground: &Ground,
+    prepare: impl Fn(&str) -> Subject<'a>,
+    act: impl Fn(&Plugin, &Container<'_>) -> Reply,
+    settle: impl Fn(&Subject<'_>, &str),
+) -> Vec<String> {
     let trace = ground.node().file("trace");
-    let tracing = fault().with_env("BERTH_FAULT_TRACE", &trace.display().to_string());
+    let name = trace.display().to_string();
+    let tracing = program.clone().with_env("BERTH_FAULT_TRACE", &name);
     let traced = prepare("traced");
     let reply = act(&tracing, &traced.container);
     assert!(reply.status.code().is_some(), "{reply:?}");
@@ -100,7 +120,7 @@ fn at_every_place<'a>(
     for (n, place) in places.iter().enumerate() {
         let subject = prepare(&format!("killed-{n}"));
         let reply = act(
-            &fault().with_env("BERTH_KILL_AT", place),
+            &program.clone().with_env("BERTH_KILL_AT", place),
             &subject.container,
         );
         assert_eq!(

@@ -6,29 +6,26 @@
 //!   lock. One that is left behind says that its ADD was killed.
 //! - `attachments/<container>-<ifname>.json` exists while the interface is complete.
 //!   A `-` in the interface's name is written `%2d` in both.
+//!
+//! `berth-ipam` keeps the same below `<runDir>/ipam`: interfaces that another plugin makes.
+//!
 //! - `store-away` exists since the store was first found away.
+
+mod lock;
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use berth_ipam::{lock_file, uptime_ms};
+use berth_ipam::uptime_ms;
 use berth_types::{
     AttachmentId, Incarnation, LocalAttachment, MacAddr, NetnsRef, Record, SchemaVersion,
 };
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
-use nix::time::{ClockId, clock_nanosleep};
+use nix::fcntl::Flock;
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{CniError, Code};
-
-/// How long a call waits for another on the same attachment, in milliseconds.
-const PATIENCE_MS: u64 = 20_000;
-/// How often it looks, in milliseconds.
-const INTERVAL_MS: u64 = 2;
+use lock::{Patience, lock_linked};
 
 /// An ADD that has begun.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,10 +64,23 @@ impl RunFiles {
     /// # Errors
     /// Code 11 when another call keeps it for 20 s; code 5.
     pub fn lock(&self, id: &AttachmentId) -> Result<Locked, CniError> {
+        self.lock_with(id, Patience::Long)
+    }
+
+    /// Takes another attachment than the call's own, which keeps its lock meanwhile: two calls
+    /// that want each other's must not wait for long.
+    ///
+    /// # Errors
+    /// Code 11 when another call keeps it for half a second; code 5.
+    pub fn lock_other(&self, id: &AttachmentId) -> Result<Locked, CniError> {
+        self.lock_with(id, Patience::Short)
+    }
+
+    fn lock_with(&self, id: &AttachmentId, patience: Patience) -> Result<Locked, CniError> {
         let name = file_name(id);
         let intent = self.dir.join("intents").join(&name);
         let record = self.dir.join("attachments").join(&name);
-        let lock = lock_linked(&intent, id)?;
+        let lock = lock_linked(&intent, id, patience)?;
         Ok(Locked {
             lock,
             intent,
@@ -167,7 +177,7 @@ impl Locked {
         write().map_err(|error| CniError::io(self.intent.display(), &error))
     }
 
-    /// The record of the complete interface, when there is one.
+    /// The record of what is complete, when there is one.
     ///
     /// # Errors
     /// Code 5; code 999 for a record that cannot be read, naming it.
@@ -232,45 +242,6 @@ impl Drop for Locked {
 fn file_name(id: &AttachmentId) -> String {
     let ifname = id.ifname.as_str().replace('%', "%25").replace('-', "%2d");
     format!("{}-{ifname}.json", id.container)
-}
-
-/// Locks the file at `path` and makes sure that it is still the one there: whoever had the lock
-/// before may have removed it.
-fn lock_linked(path: &Path, id: &AttachmentId) -> Result<Flock<File>, CniError> {
-    let begun = uptime_ms();
-    let failed = |error: io::Error| CniError::io(path.display(), &error);
-    let mut file = lock_file::open(path).map_err(failed)?;
-    loop {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => {
-                let held = lock.metadata().map_err(failed)?.ino();
-                if fs::metadata(path).is_ok_and(|there| there.ino() == held) {
-                    return Ok(lock);
-                }
-                file = lock_file::open(path).map_err(failed)?;
-            }
-            Err((unlocked, Errno::EWOULDBLOCK)) => {
-                file = unlocked;
-                if uptime_ms().saturating_sub(begun) > PATIENCE_MS {
-                    let message = format!("another call works on {id} for more than 20 s");
-                    return Err(CniError::new(Code::TryAgain, message)
-                        .details("see what that call waits for; the runtime tries again"));
-                }
-                pause();
-            }
-            Err((_, errno)) => return Err(failed(errno.into())),
-        }
-    }
-}
-
-fn pause() {
-    let interval = Duration::from_millis(INTERVAL_MS).into();
-    // Woken early is looked again early.
-    let _early: nix::Result<_> = clock_nanosleep(
-        ClockId::CLOCK_MONOTONIC,
-        nix::time::ClockNanosleepFlags::empty(),
-        &interval,
-    );
 }
 
 /// The lock of the attachment keeps two writers apart, so that one name for fresh files will do.

@@ -1,0 +1,128 @@
+//! What one ADD is to bring about: configuration, arguments and annotations, resolved.
+
+#[cfg(test)]
+mod tests;
+mod wish;
+
+use berth_types::{AttachmentId, MacAddr, NodeName};
+use serde_json::Value;
+
+use crate::spec::{CniError, Code, Config, Invocation};
+pub use wish::Wish;
+use wish::annotation;
+
+/// Everything an ADD wants, free of contradictions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// What it asks of IPAM.
+    pub wish: Wish,
+    /// The hardware address asked for; derived from the address when absent.
+    pub mac: Option<MacAddr>,
+}
+
+/// The annotation that names the hardware address.
+const MAC: &str = "berth.dev/mac";
+/// Annotations that ask for limits which nobody here would set.
+const LATER: [&str; 2] = [
+    "kubernetes.io/ingress-bandwidth",
+    "kubernetes.io/egress-bandwidth",
+];
+
+impl Wanted {
+    /// Resolves what is wanted of the whole interface.
+    ///
+    /// # Errors
+    /// As [`Wish::new`]; code 7 for a hardware address that cannot be, for what this release does
+    /// not serve, and for a plugin that is not the first of its chain.
+    pub fn new(call: &Invocation, config: &Config) -> Result<Self, CniError> {
+        refuse_chained(config)?;
+        refuse_later(config)?;
+        let wish = Wish::new(call, config)?;
+        let macs = [
+            (MAC, annotation(config, MAC)),
+            ("runtimeConfig.mac", config.runtime.mac.as_deref()),
+            ("CNI_ARGS MAC", call.args.mac.as_deref()),
+        ];
+        let mac = macs
+            .into_iter()
+            .find_map(|(place, raw)| Some((place, raw?)));
+        let mac = mac.map(|(place, raw)| parse_mac(place, raw)).transpose()?;
+        Ok(Self { wish, mac })
+    }
+}
+
+/// The specification wants another plugin's result passed on; this one's would be all there is.
+fn refuse_chained(config: &Config) -> Result<(), CniError> {
+    if config.prev_result.is_none() {
+        return Ok(());
+    }
+    let message = "prevResult: berth is the first plugin of a chain, and another went before it";
+    Err(CniError::new(Code::InvalidConfig, message)
+        .details("put berth first in the list \"plugins\" of the configuration"))
+}
+
+/// What a pod asks for in vain must not look as if it were granted. ADD alone refuses it: a DEL
+/// has to work whatever the pod's annotations have become.
+fn refuse_later(config: &Config) -> Result<(), CniError> {
+    let remedy = "remove it: this release does not serve it";
+    let limits = |value: &&Value| {
+        value
+            .as_object()
+            .is_none_or(|set| !set.values().all(is_none))
+    };
+    if let Some(bandwidth) = config.runtime.bandwidth.as_ref().filter(limits) {
+        return Err(CniError::field(
+            "runtimeConfig.bandwidth",
+            bandwidth,
+            remedy,
+        ));
+    }
+    let asked = |name: &&str| config.runtime.annotations.get_key_value(*name);
+    LATER
+        .iter()
+        .find_map(asked)
+        .map_or(Ok(()), |(name, value)| {
+            Err(CniError::field(name, format!("{value:?}"), remedy))
+        })
+}
+
+/// As the bandwidth plugin reads a limit: 0 is none.
+fn is_none(limit: &Value) -> bool {
+    limit.is_null() || limit.as_u64() == Some(0)
+}
+
+fn parse_mac(place: &str, raw: &str) -> Result<MacAddr, CniError> {
+    raw.parse().map_err(|error: berth_types::InvalidMac| {
+        CniError::field(place, format!("{raw:?}"), error.rule)
+    })
+}
+
+/// The attachment that a call is about.
+///
+/// # Errors
+/// Code 4 for a call without container or interface, 7 for a node without a usable name.
+pub fn attachment(call: &Invocation, config: &Config) -> Result<AttachmentId, CniError> {
+    Ok(AttachmentId {
+        node: node_name(config)?,
+        network: config.name.clone(),
+        container: call.container()?.clone(),
+        ifname: call.ifname()?.clone(),
+    })
+}
+
+/// The node's name: configured, or the host's.
+///
+/// # Errors
+/// Code 7 when the host has no name that can be used.
+pub fn node_name(config: &Config) -> Result<NodeName, CniError> {
+    if let Some(name) = &config.node {
+        return Ok(name.clone());
+    }
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    let host = host.to_string_lossy();
+    host.parse().map_err(|_name| {
+        let remedy =
+            "the host's name cannot be used as the node's: set \"node\" in the configuration";
+        CniError::field("node", format!("{host:?}"), remedy)
+    })
+}
