@@ -123,6 +123,13 @@ on_both_stores! {
         a_container_that_is_started_again_leaves_what_is_not_of_the_set,
         what_is_reserved_is_never_given_to_others,
         a_reservation_deleted_meanwhile_gives_nothing_that_is_anothers;
+    pool_lists:
+        pools_are_tried_in_order_and_the_error_counts_those_that_are_full,
+        an_exclusion_reaches_every_nodes_next_allocation,
+        a_rested_address_of_anothers_block_comes_before_ones_own_resting,
+        a_hint_of_another_release_counts_as_none;
+    costs:
+        each_way_costs_no_more_than_the_table_says;
     kills:
         killed_before_or_after_any_transaction_nothing_stays,
         lost_answers_change_nothing;
