@@ -74,6 +74,7 @@ on_both_stores! {
         a_lost_answer_is_asked_for_again,
         after_a_lost_answer_every_error_is_an_unknown_outcome,
         a_lost_answer_takes_no_address_from_a_container_that_is_started_again,
+        a_container_id_that_another_pod_uses_again_leaves_history,
         answers_that_stay_lost_are_told_and_a_release_frees_what_was_taken;
     journal:
         releases_wait_for_the_store_and_are_made_in_order,
