@@ -95,7 +95,7 @@ impl<S: Store> Ipam<S> {
         };
         let mut passed_on: Vec<(IpAddr, AddressRecord)> = Vec::new();
         for (address, revision, record) in records {
-            let record = record.released(asking.now).held_by(holder.clone());
+            let record = inherited(&record, holder.clone());
             let key = keys::address(address);
             txn.compares.push(Compare::at(key.as_str(), revision));
             txn.writes.push(Write::put(key, record.encode()));
@@ -189,6 +189,20 @@ impl<S: Store> Ipam<S> {
             compares: vec![Compare::at(key, revision)],
             writes: rest.into_iter().collect(),
         })
+    }
+}
+
+/// The record once its holder's next life has the address.
+///
+/// It was never free, so the same pod has it since its earlier life; of another pod the history
+/// says until when it had it.
+fn inherited(record: &AddressRecord, holder: Holder) -> AddressRecord {
+    match &record.holder {
+        Some(former) if former.pod == holder.pod => record.held_by(Holder {
+            since: former.since,
+            ..holder
+        }),
+        _ => record.released(holder.since).held_by(holder),
     }
 }
 

@@ -166,13 +166,19 @@ impl<S: Store> Ipam<S> {
             let outcome = self.store.commit(&plan.txn).await?;
             checkpoint("ipam.release.after");
             if let Outcome::Committed(revision) = outcome {
-                return Ok(self.learn_release(plan, revision, now).await);
+                return Ok(self.learn_release(id, plan, revision, now).await);
             }
         }
         Err(changing(id))
     }
 
-    async fn learn_release(&self, plan: Plan, revision: Revision, now: Timestamp) -> Released {
+    async fn learn_release(
+        &self,
+        id: &AttachmentId,
+        plan: Plan,
+        revision: Revision,
+        now: Timestamp,
+    ) -> Released {
         let Plan {
             txn: _,
             released,
@@ -182,6 +188,7 @@ impl<S: Store> Ipam<S> {
         let clock = Clock::at(now);
         for (address, record) in &released {
             let change = |hint: &mut Hint| {
+                hint.drop_witness(id);
                 hint.released(*address, revision, record, clock);
                 hint.idle_block(clock.uptime_ms)
             };

@@ -54,6 +54,7 @@ etcd_testing::on_both_stores! {
         a_lost_answer_is_asked_for_again,
         after_a_lost_answer_every_error_is_an_unknown_outcome,
         a_lost_answer_takes_no_address_from_a_container_that_is_started_again,
+        a_container_id_that_another_pod_uses_again_leaves_history,
         answers_that_stay_lost_are_told_and_a_release_frees_what_was_taken;
     journal:
         releases_wait_for_the_store_and_are_made_in_order,
@@ -104,6 +105,13 @@ etcd_testing::on_both_stores! {
         a_container_that_is_started_again_leaves_what_is_not_of_the_set,
         what_is_reserved_is_never_given_to_others,
         a_reservation_deleted_meanwhile_gives_nothing_that_is_anothers;
+    pool_lists:
+        pools_are_tried_in_order_and_the_error_counts_those_that_are_full,
+        an_exclusion_reaches_every_nodes_next_allocation,
+        a_rested_address_of_anothers_block_comes_before_ones_own_resting,
+        a_hint_of_another_release_counts_as_none;
+    costs:
+        each_way_costs_no_more_than_the_table_says;
     kills:
         killed_before_or_after_any_transaction_nothing_stays,
         lost_answers_change_nothing;

@@ -8,6 +8,9 @@ use berth_store::{
     Txn,
 };
 
+/// The most operations of one kind that a node's transaction has; etcd allows 128.
+const MOST: usize = 16;
+
 /// The store of one node; clones share the misbehaviour.
 #[derive(Clone, Debug)]
 pub(crate) struct Rig {
@@ -125,6 +128,11 @@ impl Store for Rig {
     }
 
     async fn commit(&self, txn: &Txn) -> Result<Outcome, StoreError> {
+        let parts = [txn.compares.len(), txn.writes.len(), txn.otherwise.len()];
+        assert!(
+            parts.iter().all(|count| *count <= MOST),
+            "{parts:?}: {txn:?}"
+        );
         let (mood, intruder) = self.meet();
         if let Some(intruder) = intruder {
             self.real.commit(&intruder).await?;
