@@ -4,8 +4,14 @@ use std::error::Error as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use berth_ipam::IpamError;
+use berth_ipam::closure::ClosureError;
+use berth_ipam::node::adopt::AdoptError;
 use berth_ipam::pools::PoolError;
+use berth_ipam::republish::RepublishError;
+use berth_ipam::reservations::ReserveError;
 use berth_store::{ConfigError, StoreError};
+use berth_types::BadRecord;
 
 /// A command that ran to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +20,8 @@ pub(crate) enum Ended {
     Clean,
     /// Something was found or left undone, and said so.
     Findings,
+    /// Nothing that is remembered answers the question, and said so.
+    CouldNotTell,
 }
 
 /// A command that did not.
@@ -36,6 +44,30 @@ pub(crate) enum Failure {
     /// A pool cannot be made, changed, deleted or found.
     #[error(transparent)]
     Pool(#[from] PoolError),
+    /// Addresses cannot be kept, or not be let go.
+    #[error(transparent)]
+    Reserve(#[from] ReserveError),
+    /// A record that this program must not touch.
+    #[error(transparent)]
+    Record(#[from] BadRecord),
+    /// The node's own log of changes.
+    #[error("the node's history cannot be read")]
+    Log(#[source] io::Error),
+    /// The store cannot be closed, opened or answered.
+    #[error(transparent)]
+    Closure(#[from] ClosureError),
+    /// A node cannot write what lives on it.
+    #[error(transparent)]
+    Republish(#[from] RepublishError),
+    /// A node's name cannot be taken.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
+    /// The node's own files.
+    #[error(transparent)]
+    Node(#[from] IpamError),
+    /// Something is not what it was when it was shown.
+    #[error("{0} changed since it was looked at; nothing was done")]
+    Changed(String),
     /// The operator did not agree.
     #[error("not confirmed, so nothing was done")]
     Declined,
@@ -57,12 +89,32 @@ impl Failure {
         match self {
             // Whoever reads along has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => DONE,
-            Self::Store(_) | Self::Pool(PoolError::Store(_)) | Self::Output(_) => COULD_NOT_TELL,
+            Self::Store(_)
+            | Self::Pool(PoolError::Store(_))
+            | Self::Reserve(ReserveError::Store(_))
+            | Self::Log(_)
+            | Self::Closure(ClosureError::Store(_))
+            | Self::Republish(RepublishError::Store(_) | RepublishError::Disk { .. })
+            | Self::Adopt(AdoptError::Store(_))
+            | Self::Node(_)
+            | Self::Output(_) => COULD_NOT_TELL,
+            Self::Reserve(ReserveError::Partly { cause, .. })
+                if matches!(**cause, ReserveError::Store(_)) =>
+            {
+                COULD_NOT_TELL
+            }
             Self::Usage { .. }
             | Self::Config(_)
             | Self::Pool(PoolError::Invalid(_))
             | Self::NobodyToAsk => USAGE,
-            Self::Pool(_) | Self::Declined => FINDINGS,
+            Self::Pool(_)
+            | Self::Reserve(_)
+            | Self::Record(_)
+            | Self::Closure(_)
+            | Self::Republish(_)
+            | Self::Adopt(_)
+            | Self::Changed(_)
+            | Self::Declined => FINDINGS,
         }
     }
 
@@ -70,8 +122,23 @@ impl Failure {
         match self {
             Self::Usage { hint, .. } => hint,
             Self::Config(_) => "correct --store, BERTH_STORE or the configuration file",
-            Self::Store(error) | Self::Pool(PoolError::Store(error)) => store_hint(error),
+            Self::Store(error)
+            | Self::Pool(PoolError::Store(error))
+            | Self::Reserve(ReserveError::Store(error))
+            | Self::Closure(ClosureError::Store(error))
+            | Self::Republish(RepublishError::Store(error))
+            | Self::Adopt(AdoptError::Store(error)) => store_hint(error),
+            Self::Reserve(error) => error.hint(),
+            Self::Closure(error) => error.hint(),
+            Self::Republish(error) => error.hint(),
+            Self::Node(error) => error.hint(),
+            Self::Changed(_) => "look again, and repeat the command",
             Self::Pool(error) => error.hint(),
+            Self::Record(_) | Self::Adopt(AdoptError::Record(_)) => {
+                "look at the record; upgrade this program if a newer release wrote it"
+            }
+            Self::Adopt(_) => "run it again",
+            Self::Log(_) => "check --state-dir, and run this on the node as root",
             Self::Declined => "answer y, or give --yes",
             Self::NobodyToAsk => "look at it with --dry-run, then give --yes",
             Self::Output(_) => "check where stdout and stderr lead to",
@@ -94,6 +161,7 @@ pub(crate) fn exit(ended: Result<Ended, Failure>, stderr: &mut impl Write) -> Ex
     let failure = match ended {
         Ok(Ended::Clean) => return ExitCode::from(DONE),
         Ok(Ended::Findings) => return ExitCode::from(FINDINGS),
+        Ok(Ended::CouldNotTell) => return ExitCode::from(COULD_NOT_TELL),
         Err(failure) => failure,
     };
     let code = failure.code();

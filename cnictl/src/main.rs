@@ -1,15 +1,18 @@
 //! `cnictl`: the operator's hand on Berth.
 //!
-//! Exit codes: 0 done, 1 findings or a refusal, 2 the store could not tell, 64 usage.
+//! Exit codes: 0 done, 1 findings or a refusal, 2 could not tell, 64 usage.
 
 mod address;
 mod cli;
 mod confirm;
 mod error;
+mod node;
 mod observe;
 mod output;
 mod pool;
+mod reservation;
 mod store;
+mod store_admin;
 
 use std::io;
 use std::process::ExitCode;
@@ -17,7 +20,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use jiff::Timestamp;
 
-use cli::{Cli, Command, IpCommand, PoolCommand};
+use cli::{Cli, Command, NodeCommand, StoreCommand};
 use error::{Ended, Failure};
 use output::Printer;
 
@@ -40,19 +43,35 @@ async fn run(
     let store = || store::open(&cli.store);
     match &cli.command {
         Command::Completions { shell } => Ok(out.bytes(&cli::completions(*shell))?),
-        Command::Pool(PoolCommand::Create(args)) => {
-            let wanted = pool::wanted(args)?;
-            pool::create(&store::open_or_make(&cli.store)?, &args.name, &wanted, out).await
+        Command::Pool(command) => pool::run(&cli.store, command, out).await,
+        Command::Reserve(command) => reservation::run(&store()?, command, now, out).await,
+        Command::Ip(command) => address::run(&cli.store, command, now, out).await,
+        Command::Release(args) => address::release(&store()?, args, now, out).await,
+        Command::Node(command) => run_node(cli, command, now, out).await,
+        Command::StoreAdmin(StoreCommand::Status) => store_admin::status(&store()?, out).await,
+        Command::StoreAdmin(StoreCommand::Close { reason }) => {
+            store_admin::close(&store()?, reason, now, out).await
         }
-        Command::Pool(PoolCommand::List) => pool::list(&store()?, out).await,
-        Command::Pool(PoolCommand::Show { name }) => pool::show(&store()?, name, out).await,
-        Command::Pool(PoolCommand::Extend(args)) => pool::extend(&store()?, args, out).await,
-        Command::Pool(PoolCommand::Resume { name }) => pool::resume(&store()?, name, out).await,
-        Command::Pool(PoolCommand::Delete(args)) => pool::delete(&store()?, args, out).await,
-        Command::Ip(IpCommand::List(args)) => address::list(&store()?, args, out).await,
-        Command::Ip(IpCommand::Show { address }) => address::show(&store()?, *address, out).await,
-        Command::Ip(IpCommand::Release(args)) | Command::Release(args) => {
-            address::release(&store()?, args, now, out).await
+        Command::StoreAdmin(StoreCommand::Open(consent)) => {
+            store_admin::open(&store()?, consent, out).await
+        }
+    }
+}
+
+async fn run_node(
+    cli: &Cli,
+    command: &NodeCommand,
+    now: Timestamp,
+    out: &mut Printer<impl io::Write, impl io::Write>,
+) -> Result<Ended, Failure> {
+    let store = store::open(&cli.store)?;
+    match command {
+        NodeCommand::List => node::list(&store, out).await,
+        NodeCommand::Show { name } => node::show(&store, name, out).await,
+        NodeCommand::Dead(args) => node::dead(&store, args, out).await,
+        NodeCommand::Adopt(args) => node::adopt(&store, args, out).await,
+        NodeCommand::Republish(args) => {
+            node::republish(store, &store::choose(&cli.store)?, args, now, out).await
         }
     }
 }

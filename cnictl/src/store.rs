@@ -42,7 +42,10 @@ pub(crate) fn open_or_make(args: &StoreArgs) -> Result<AnyStore, Failure> {
 }
 
 /// The command line before the environment (`clap` sees to that) before the file.
-fn choose(args: &StoreArgs) -> Result<StoreConfig, Failure> {
+///
+/// # Errors
+/// [`Failure::Usage`], [`Failure::Config`].
+pub(crate) fn choose(args: &StoreArgs) -> Result<StoreConfig, Failure> {
     let StoreArgs {
         store,
         config,

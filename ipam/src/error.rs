@@ -5,10 +5,13 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use berth_store::{Revision, StoreError};
+use berth_store::StoreError;
 use berth_types::{
     BadRecord, Family, Holder, MacAddr, NodeName, PoolName, PoolState, ReservationId,
 };
+
+use crate::closure::SetBack;
+use crate::node::Anothers;
 
 /// How one pool stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,13 +155,11 @@ pub enum IpamError {
         address: IpAddr,
     },
     /// The node's name belongs to another machine.
-    #[error("node name {node} belongs to another machine: {reason}")]
-    NodeNameTaken {
-        /// The name.
-        node: NodeName,
-        /// What differs.
-        reason: String,
-    },
+    #[error(transparent)]
+    NodeNameTaken(#[from] Anothers),
+    /// An operator declared this node dead while the store was closed.
+    #[error("node {0} was declared dead when the store was restored")]
+    DeclaredDead(NodeName),
     /// The address that was asked for belongs to somebody else.
     #[error("address {address} is held by {attachment} since {since}",
             attachment = .holder.attachment, since = .holder.since)]
@@ -191,13 +192,8 @@ pub enum IpamError {
         reason: String,
     },
     /// The store is older than what this node has seen of it: restored from a backup, or replaced.
-    #[error("the store is at revision {now}, but this node has seen revision {seen} of it")]
-    SetBack {
-        /// The highest revision seen.
-        seen: Revision,
-        /// The store's revision.
-        now: Revision,
-    },
+    #[error("{0}")]
+    SetBack(SetBack),
     /// A record that this program must not touch stands in the way.
     #[error(transparent)]
     Record(#[from] BadRecord),
@@ -282,9 +278,8 @@ impl IpamError {
             }
             Self::Conflict { .. } => "find the machine that answers, and take the address from it",
             Self::Doubtful { .. } => "wait until another address is free, or extend the pool",
-            Self::NodeNameTaken { .. } => {
-                "give this machine another name, or take the name over with `cnictl node adopt`"
-            }
+            Self::NodeNameTaken(anothers) => anothers.hint(),
+            Self::DeclaredDead(_) => "run `cnictl node republish` on it",
             Self::PoolClosed { .. } => {
                 "use another pool, or let this one go on with `cnictl pool resume`"
             }
@@ -297,9 +292,11 @@ impl IpamError {
             Self::Reserved { .. } => "ask for an address that is not reserved",
             Self::NotInReservation { .. } => "see `cnictl reserve show`, or ask for none by name",
             Self::NotInPool { .. } => "see the pool's ranges with `cnictl pool show`",
-            Self::Closed { .. } => "see the reason, and the runbook for a store that was restored",
-            Self::SetBack { .. } => {
-                "restore nothing over a store in use; if it was made anew on purpose, and no container lives, remove <stateDir>/hints"
+            Self::Closed { .. } => {
+                "see `cnictl store status`, and docs/restore.md for a store that was restored"
+            }
+            Self::SetBack(_) => {
+                "the store is closed now: see `cnictl store status`, run `cnictl node republish` on every node, then `cnictl store open`"
             }
             Self::Record(_) => {
                 "look at the record; upgrade this program if a newer release wrote it"

@@ -6,29 +6,36 @@
 //!
 //! - [`Ipam::allocate`] gives an attachment an address, [`Ipam::release`] takes it back.
 //! - [`Ipam::drain`] makes releases that waited for the store.
-//! - [`pools`] is what operators do with pools, [`operator`] with addresses, [`listing`] what they
-//!   see.
+//! - [`reclaim`] finds addresses that no container holds any more, [`history`] who had them.
+//! - [`pools`] is what operators do with pools, [`reservations`] with addresses that are kept for
+//!   somebody, [`operator`] with those that are held, [`listing`] what they see.
 
 mod allocate;
 mod clock;
+pub mod closure;
 mod error;
 mod evidence;
 pub mod fault;
 mod hint;
+pub mod history;
 mod lease;
 pub mod listing;
 pub mod lock_file;
-mod node;
+pub mod node;
 pub mod operator;
 pub mod pools;
+pub mod reclaim;
 mod record;
 mod release;
+pub mod republish;
+pub mod reservations;
 
-use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use berth_store::{Store, StoreConfig};
-use berth_types::{PoolName, fnv1a};
+use berth_store::{Revision, Store, StoreConfig};
+use berth_types::{AddressRecord, PoolName, fnv1a};
+use jiff::Timestamp;
 
 pub use clock::uptime_ms;
 pub use error::{IpamError, PoolCount};
@@ -38,6 +45,7 @@ pub use node::NodeIdentity;
 pub use release::{Drained, Known, Released, Scope};
 
 use hint::HintFile;
+use history::{Change, Log, What};
 
 /// One node's access to the record of who holds which address.
 #[derive(Clone, Debug)]
@@ -50,7 +58,7 @@ pub struct Ipam<S> {
     journal: PathBuf,
     /// What the store is called; see [`names_of`].
     names: Vec<String>,
-    boot_id: String,
+    history: Log,
 }
 
 impl<S: Store> Ipam<S> {
@@ -61,14 +69,13 @@ impl<S: Store> Ipam<S> {
     pub fn new(store: S, config: &StoreConfig, node: NodeIdentity, state: &Path) -> Self {
         let names = names_of(config);
         let hints = format!("{:016x}", seed(&names.join(",")));
-        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         Self {
             store,
             node,
             hints: state.join("hints").join(hints),
             journal: state.join("journal"),
             names,
-            boot_id: boot_id.trim().to_owned(),
+            history: Log::below(state),
         }
     }
 
@@ -80,6 +87,20 @@ impl<S: Store> Ipam<S> {
     /// The node this is.
     pub const fn node(&self) -> &NodeIdentity {
         &self.node
+    }
+
+    /// Writes down in the node's history that the address changed hands, as its record says: to its
+    /// holder, or from the one before.
+    fn write_down(
+        &self,
+        what: What,
+        (address, record): (IpAddr, &AddressRecord),
+        revision: Revision,
+        now: Timestamp,
+    ) {
+        let Some(holder) = &record.holder else { return };
+        let change = Change::new(what, (address, &record.pool), holder, revision, now);
+        self.history.append(&change);
     }
 
     /// Notes what became of an address. A hint that cannot be written is only a worse hint.

@@ -2,8 +2,8 @@
 
 use crate::embedded::{EmbeddedStore, EmbeddedWatch};
 use crate::etcd::{EtcdStore, EtcdWatch};
-use crate::{Answer, Event, KeyRange, Outcome, Read, Revision, Store, StoreConfig, StoreError};
-use crate::{Txn, Watch};
+use crate::{Answer, Event, KeyRange, LineageSeen, Outcome, Read, Revision, Store, StoreConfig};
+use crate::{StoreError, Txn, Watch};
 
 /// One of the two stores, chosen at run time.
 #[derive(Clone, Debug)]
@@ -82,6 +82,14 @@ impl Store for AnyStore {
             Self::Embedded(store) => store.outlives_sender(),
             // Unknown, so the more careful answer.
             Self::Unopened { .. } => true,
+        }
+    }
+
+    fn lineage(&self) -> LineageSeen {
+        match self {
+            Self::Etcd(store) => store.lineage(),
+            Self::Embedded(store) => store.lineage(),
+            Self::Unopened { .. } => LineageSeen::Nobody,
         }
     }
 

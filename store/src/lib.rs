@@ -15,6 +15,7 @@ pub mod embedded;
 mod error;
 pub mod etcd;
 mod limits;
+mod lineage;
 mod txn;
 
 use std::future::Future;
@@ -22,6 +23,7 @@ use std::future::Future;
 pub use any::{AnyStore, AnyWatch};
 pub use config::{ConfigError, EtcdConfig, StoreConfig};
 pub use error::StoreError;
+pub use lineage::{Lineage, LineageSeen};
 pub use txn::{Answer, Compare, Entry, Event, KeyRange, Outcome, Read, Revision, Txn, Write};
 
 /// A transactional key-value store shared by many processes.
@@ -55,6 +57,11 @@ pub trait Store: Send + Sync {
     fn outlives_sender(&self) -> bool {
         true
     }
+
+    /// Whose answers this handle and its clones have brought so far.
+    ///
+    /// Every answer of [`Store::read`] and [`Store::commit`] is counted before it is returned.
+    fn lineage(&self) -> LineageSeen;
 
     /// Streams every change of a key in `range` made after revision `after`, in order.
     ///

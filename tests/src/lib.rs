@@ -29,4 +29,5 @@ pub mod process;
 pub mod scratch;
 pub mod site;
 pub mod stats;
+pub mod torture;
 pub mod wait;

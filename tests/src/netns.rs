@@ -1,20 +1,14 @@
 //! Network namespaces that belong to a test.
 
 use std::fs::{self, File};
-use std::io;
 use std::net::IpAddr;
-use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::process::CommandExt as _;
-use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
 
+use etcd_testing::process::{begins_in, dies_with_this_thread, on_fresh_thread};
 use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
+use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
 
 use crate::debian;
@@ -166,19 +160,13 @@ impl Netns {
 
 /// [`Netns::run`] for the namespace at `path`, whoever made it.
 pub(crate) fn run_in<T: Send>(path: &Path, body: impl FnOnce() -> T + Send) -> T {
-    let namespace = open(path);
-    on_fresh_thread(|| {
-        setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET).expect("enter the namespace");
-        body()
-    })
+    etcd_testing::process::run_in(path, body)
 }
 
 /// [`Netns::command`] for the namespace at `path`, whoever made it.
 pub(crate) fn command_in(path: &Path, program: impl AsRef<Path>) -> Command {
-    let namespace = open(path);
     let mut command = mortal(program);
-    let enter = move || setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET).map_err(io::Error::from);
-    before_exec(&mut command, enter);
+    begins_in(&mut command, path);
     command
 }
 
@@ -186,34 +174,6 @@ pub(crate) fn command_in(path: &Path, program: impl AsRef<Path>) -> Command {
 pub(crate) fn mortal(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(program.as_ref());
     command.env("PATH", debian::PATH);
-    before_exec(&mut command, || {
-        set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from)
-    });
+    dies_with_this_thread(&mut command);
     command
-}
-
-/// Has the child run `hook`, which makes one system call and allocates nothing.
-fn before_exec(
-    command: &mut Command,
-    hook: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
-) {
-    #[expect(
-        unsafe_code,
-        reason = "only a forked child can change itself before exec"
-    )]
-    // SAFETY: both hooks in this module do nothing but one system call, which is sound between
-    // fork and exec even when another thread of the parent holds a lock.
-    unsafe {
-        command.pre_exec(hook);
-    }
-}
-
-fn open(path: &Path) -> File {
-    File::open(path).unwrap_or_else(|e| panic!("open the namespace {}: {e}", path.display()))
-}
-
-/// Runs `body` on a thread of its own, so that what it does to its namespaces ends with it.
-fn on_fresh_thread<T: Send>(body: impl FnOnce() -> T + Send) -> T {
-    thread::scope(|scope| scope.spawn(body).join())
-        .unwrap_or_else(|cause| panic::resume_unwind(cause))
 }

@@ -229,10 +229,15 @@ impl Daemon {
     /// # Panics
     /// When the kernel does not say.
     pub fn lives(&mut self) -> bool {
-        self.child
-            .try_wait()
-            .expect("ask after a child process")
-            .is_none()
+        self.ended().is_none()
+    }
+
+    /// How it ended; `None` while it lives.
+    ///
+    /// # Panics
+    /// When the kernel does not say.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("ask after a child process")
     }
 
     /// Kills it and waits for its end.

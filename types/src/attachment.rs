@@ -83,7 +83,7 @@ impl From<AttachmentId> for String {
 /// A random number drawn by every ADD, 32 hexadecimal digits.
 ///
 /// It tells apart the lives of a container id that a runtime uses again.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Incarnation(String);
 
@@ -91,6 +91,13 @@ impl Incarnation {
     /// From 16 random bytes.
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(format!("{:032x}", u128::from_be_bytes(bytes)))
+    }
+}
+
+impl Incarnation {
+    /// The bytes it was drawn from; all zero for one that no ADD drew.
+    pub fn to_bytes(&self) -> [u8; 16] {
+        u128::from_str_radix(&self.0, 16).unwrap_or(0).to_be_bytes()
     }
 }
 

@@ -168,13 +168,15 @@ impl From<IpamError> for CniError {
             | IpamError::NotAdmitted { .. }
             | IpamError::NoSuchReservation(_)
             | IpamError::ReservationElsewhere { .. }
-            | IpamError::NodeNameTaken { .. } => Code::InvalidConfig,
+            | IpamError::NodeNameTaken(_) => Code::InvalidConfig,
             IpamError::PoolClosed { .. } => Code::PoolDraining,
             IpamError::Exhausted { .. } => Code::PoolExhausted,
             IpamError::Held { .. } | IpamError::Reserved { .. } => Code::AddressHeld,
             IpamError::Conflict { .. } => Code::AddressConflict,
             IpamError::NotInPool { .. } | IpamError::NotInReservation { .. } => Code::NotInPool,
-            IpamError::Closed { .. } | IpamError::SetBack { .. } => Code::StoreClosed,
+            IpamError::Closed { .. } | IpamError::SetBack(_) | IpamError::DeclaredDead(_) => {
+                Code::StoreClosed
+            }
             IpamError::Store(_)
             | IpamError::Contended { .. }
             | IpamError::JournalFull { .. }

@@ -1,27 +1,61 @@
 //! `cnictl ip` and `cnictl release`.
 
+mod history;
 mod release;
 mod row;
 mod state;
 mod table;
+mod who;
 
 use std::io::Write;
 use std::net::IpAddr;
 
+use berth_ipam::history::Log;
 use berth_ipam::pools::PoolError;
 use berth_store::Store;
+use jiff::Timestamp;
 
-use crate::cli::ListArgs;
+use crate::cli::{IpCommand, ListArgs, LogArgs, StoreArgs};
 use crate::error::{Ended, Failure};
 use crate::observe::Snapshot;
 use crate::output::Printer;
+use crate::store;
 
 pub(crate) use release::release;
 use row::AddressRow;
-use state::State;
+pub(crate) use row::HolderRow;
+pub(crate) use state::State;
+pub(crate) use table::pod_cell;
 
-/// `cnictl ip list`
-pub(crate) async fn list(
+/// `cnictl ip`
+pub(crate) async fn run(
+    place: &StoreArgs,
+    command: &IpCommand,
+    now: Timestamp,
+    out: &mut Printer<impl Write, impl Write>,
+) -> Result<Ended, Failure> {
+    let open = || store::open(place);
+    let log = |args: &LogArgs| args.node.then(|| Log::below(&args.state_dir));
+    match command {
+        IpCommand::List(args) => list(&open()?, args, out).await,
+        IpCommand::Show { address } => show(&open()?, *address, out).await,
+        IpCommand::History { address, log: args } => match log(args) {
+            Some(log) => history::local(&log, *address, out),
+            None => history::history(&open()?, *address, out).await,
+        },
+        IpCommand::Who {
+            address,
+            at,
+            log: args,
+        } => {
+            let question = who::Question::new(*address, *at, now)?;
+            who::who(&open()?, question, log(args).as_ref(), out).await
+        }
+        IpCommand::Release(args) => release(&open()?, args, now, out).await,
+    }
+}
+
+async fn list(
     store: &impl Store,
     args: &ListArgs,
     out: &mut Printer<impl Write, impl Write>,
@@ -80,8 +114,7 @@ fn is_listed(row: &AddressRow, args: &ListArgs) -> bool {
     of_pool && (unreadable || matches)
 }
 
-/// `cnictl ip show`
-pub(crate) async fn show(
+async fn show(
     store: &impl Store,
     address: IpAddr,
     out: &mut Printer<impl Write, impl Write>,

@@ -24,6 +24,8 @@ pub(crate) struct AddressRow {
     pub(crate) holder: Option<HolderRow>,
     /// The reservation it is kept for.
     pub(crate) reserved_for: Option<String>,
+    /// Whether its last holder was not proven gone by that holder's own node.
+    pub(crate) unproven: bool,
     /// When it was last given up.
     pub(crate) released_at: Option<Timestamp>,
     /// Who held it before, newest first.
@@ -140,17 +142,24 @@ fn recorded(seen: &Snapshot, found: &Found<AddressRecord>) -> AddressRow {
     let address = found.address();
     let text = address.map_or_else(|| found.name.clone(), |address| address.to_string());
     let revision = Some(found.revision.0);
-    match &found.record {
-        Ok(record) if address.is_some() => AddressRow {
-            pool: Some(record.pool.to_string()),
-            holder: record.holder.as_ref().map(HolderRow::from),
-            reserved_for: record.reserved_for.as_ref().map(ToString::to_string),
-            released_at: record.released_at,
-            previous: record.previous.iter().map(PreviousRow::from).collect(),
-            revision,
-            ..blank(text, State::of(record))
-        },
-        Ok(_) => {
+    match (&found.record, address) {
+        (Ok(record), Some(address)) => {
+            let pool = seen
+                .pool(&record.pool)
+                .and_then(|pool| pool.record.as_ref().ok());
+            let state = State::of(record, pool, address);
+            AddressRow {
+                pool: Some(record.pool.to_string()),
+                holder: record.holder.as_ref().map(HolderRow::from),
+                reserved_for: record.reserved_for.as_ref().map(ToString::to_string),
+                unproven: record.unproven,
+                released_at: record.released_at,
+                previous: record.previous.iter().map(PreviousRow::from).collect(),
+                revision,
+                ..blank(text, state)
+            }
+        }
+        (Ok(_), None) => {
             let problem = Some(format!("{text}: the key spells no address"));
             AddressRow {
                 revision,
@@ -158,7 +167,7 @@ fn recorded(seen: &Snapshot, found: &Found<AddressRecord>) -> AddressRow {
                 ..blank(text, State::Malformed)
             }
         }
-        Err(bad) => {
+        (Err(bad), _) => {
             let around = address.and_then(|address| seen.pool_around(address));
             let state = if unreadable(bad) == "newer" {
                 State::Newer
@@ -182,6 +191,7 @@ const fn blank(address: String, state: State) -> AddressRow {
         state,
         holder: None,
         reserved_for: None,
+        unproven: false,
         released_at: None,
         previous: Vec::new(),
         revision: None,

@@ -1,14 +1,18 @@
 //! What is the case with an address.
 
-use berth_types::AddressRecord;
+use std::net::IpAddr;
+
+use berth_types::{AddressRecord, PoolRecord};
 use serde::Serialize;
 
 /// What is the case with an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum State {
     /// Somebody holds it.
     Held,
+    /// Somebody holds it, and it was excluded from its pool since.
+    ExcludedInUse,
     /// Nobody does, but it is kept for a reservation.
     Reserved,
     /// Nobody does; whether its last holder is gone was not proven by that holder's node.
@@ -28,12 +32,19 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// Of an address whose record can be read.
-    pub(super) const fn of(record: &AddressRecord) -> Self {
+    /// Of an address whose record can be read; `pool` is the one around it, as far as it is known.
+    pub(crate) fn of(record: &AddressRecord, pool: Option<&PoolRecord>, address: IpAddr) -> Self {
         if record.holder.is_some() {
-            Self::Held
+            let excluded = pool.is_some_and(|pool| pool.excludes(address));
+            if excluded {
+                Self::ExcludedInUse
+            } else {
+                Self::Held
+            }
         } else if record.reserved_for.is_some() {
             Self::Reserved
+        } else if pool.is_some_and(|pool| !pool.is_usable(address)) {
+            Self::Unusable
         } else if record.unproven {
             Self::Unproven
         } else {
@@ -42,9 +53,10 @@ impl State {
     }
 
     /// The word for it, the same as in JSON.
-    pub(super) const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Held => "held",
+            Self::ExcludedInUse => "excluded-in-use",
             Self::Reserved => "reserved",
             Self::Unproven => "unproven",
             Self::Free => "free",
@@ -60,6 +72,7 @@ impl State {
     pub(super) const fn meaning(self) -> &'static str {
         match self {
             Self::Held => "somebody holds it",
+            Self::ExcludedInUse => "somebody holds it until it is released; then never handed out",
             Self::Reserved => "nobody holds it, but it is kept for a reservation",
             Self::Unproven => "nobody holds it; it is used last, and probed first",
             Self::Free => "nobody holds it; it can be given to anybody",

@@ -21,6 +21,7 @@ impl Row for AddressRow {
         Heading::Text("MAC"),
         Heading::Text("SINCE (UTC)"),
         Heading::Text("CONTAINER"),
+        Heading::Text("RESERVED FOR"),
     ];
 
     fn cells(&self) -> Vec<Cell> {
@@ -36,6 +37,7 @@ impl Row for AddressRow {
             text(|h| &h.mac),
             cell(holder.map(|h| h.since)),
             text(|h| &h.container),
+            cell(self.reserved_for.as_deref()),
         ]
     }
 }
@@ -89,6 +91,9 @@ impl Sheet for AddressRow {
         }
         if let Some(reserved_for) = &self.reserved_for {
             lines.push(("RESERVED FOR", cell(reserved_for.as_str())));
+        }
+        if self.unproven {
+            lines.push(("UNPROVEN", cell("yes")));
         }
         if self.released_at.is_some() {
             lines.push(("RELEASED (UTC)", cell(self.released_at)));

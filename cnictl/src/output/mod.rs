@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cli::Format;
 use crate::error::Ended;
 
-pub(crate) use table::{Cell, Heading, cell, fields, sheet};
+pub(crate) use table::{Cell, Heading, addresses, amount, cell, fields, of as text, sheet};
 
 /// Writes results in the format that was asked for. What goes to a pipe is what goes to a
 /// terminal: no colour, no width, nothing cut off.

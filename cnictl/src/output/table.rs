@@ -64,15 +64,33 @@ impl From<Option<&str>> for Cell {
     }
 }
 
+/// A number in full, unless it is too large to mean anything.
 impl From<u64> for Cell {
     fn from(number: u64) -> Self {
-        Self(number.to_string())
+        Self(amount(number))
     }
 }
 
 impl From<Option<u64>> for Cell {
     fn from(number: Option<u64>) -> Self {
         number.map_or_else(|| Self::of(""), Self::from)
+    }
+}
+
+/// How many there are, for people: an IPv6 subnet has more than anybody wants to read.
+pub(crate) fn amount(number: u64) -> String {
+    if number > 1 << 40 {
+        format!("~2^{}", u64::BITS - (number - 1).leading_zeros())
+    } else {
+        number.to_string()
+    }
+}
+
+/// As [`amount`], with the word for an address.
+pub(crate) fn addresses(number: u64) -> String {
+    match number {
+        1 => "1 address".to_owned(),
+        number => format!("{} addresses", amount(number)),
     }
 }
 
@@ -85,7 +103,7 @@ impl From<Option<Timestamp>> for Cell {
 }
 
 /// `rows` under their headings, each line with its newline.
-pub(super) fn of<R: Row>(rows: &[R]) -> String {
+pub(crate) fn of<R: Row>(rows: &[R]) -> String {
     lines(R::HEADINGS, rows.iter().map(Row::cells))
 }
 
@@ -152,6 +170,14 @@ mod tests {
         for (text, shown) in cases {
             assert_eq!(cell(text), Cell(shown.to_owned()), "case: {text:?}");
         }
+    }
+
+    #[test]
+    fn a_number_beyond_reading_is_a_power() {
+        assert_eq!(addresses(1), "1 address");
+        assert_eq!(addresses(65534), "65534 addresses");
+        assert_eq!(addresses(u64::MAX), "~2^64 addresses");
+        assert_eq!(amount(1 << 41), "~2^41");
     }
 
     #[test]

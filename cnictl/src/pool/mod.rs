@@ -1,42 +1,77 @@
 //! `cnictl pool`: every command reads, decides, and writes on what it read.
 
+mod change;
+mod delete;
+mod diff;
 mod row;
 mod subnets;
 mod table;
 
 use std::io::Write;
 
-use berth_ipam::pools::{self, PoolError, StoredPool};
+use berth_ipam::pools::{self, Change, PoolError, StoredPool};
 use berth_store::Store;
-use berth_types::{PoolName, PoolRecord};
-use serde::Serialize;
+use berth_types::{BadRecord, BlockSize, PoolName, PoolRecord};
 
-use crate::cli::{Consent, CreateArgs, DeleteArgs, ExtendArgs};
-use crate::confirm::confirm;
+use crate::cli::{CreateArgs, PoolCommand, StoreArgs};
 use crate::error::{Ended, Failure};
 use crate::observe::Snapshot;
-use crate::output::Printer;
+use crate::output::{Printer, addresses};
+use crate::store;
 
 use row::PoolRow;
 pub(crate) use row::unreadable;
 
+/// `cnictl pool`
+pub(crate) async fn run(
+    place: &StoreArgs,
+    command: &PoolCommand,
+    out: &mut Printer<impl Write, impl Write>,
+) -> Result<Ended, Failure> {
+    let open = || store::open(place);
+    match command {
+        PoolCommand::Create(args) => {
+            let wanted = wanted(args)?;
+            create(&store::open_or_make(place)?, &args.name, &wanted, out).await
+        }
+        PoolCommand::List => list(&open()?, out).await,
+        PoolCommand::Show { name } => show(&open()?, name, out).await,
+        PoolCommand::Extend(args) => {
+            let wanted = change::Wanted {
+                name: &args.name,
+                change: Change::Extend(subnets::assemble(&args.subnets)?),
+                dry_run: args.dry_run,
+            };
+            change::extend(&open()?, wanted, out).await
+        }
+        PoolCommand::Exclude(args) => {
+            let exclude = Change::Exclude(args.ranges.clone());
+            change::exclude(&open()?, args, exclude, out).await
+        }
+        PoolCommand::Include(args) => {
+            let include = Change::Include(args.ranges.clone());
+            change::exclude(&open()?, args, include, out).await
+        }
+        PoolCommand::Set(args) => change::set(&open()?, args, out).await,
+        PoolCommand::Drain(args) => change::state(&open()?, args, Change::Drain, out).await,
+        PoolCommand::Resume(args) => change::state(&open()?, args, Change::Resume, out).await,
+        PoolCommand::Delete(args) => delete::delete(&open()?, args, out).await,
+    }
+}
+
 /// The pool that `cnictl pool create` is asked for.
-///
-/// # Errors
-/// [`Failure`] when there cannot be such a pool.
-pub(crate) fn wanted(args: &CreateArgs) -> Result<PoolRecord, Failure> {
+fn wanted(args: &CreateArgs) -> Result<PoolRecord, Failure> {
     let CreateArgs {
         name: _,
         subnets,
-        block_size,
+        settings,
     } = args;
-    let record = PoolRecord::new(subnets::assemble(subnets)?, *block_size);
-    record.validate().map_err(PoolError::Invalid)?;
-    Ok(record)
+    let plain = PoolRecord::new(subnets::assemble(subnets)?, BlockSize::default());
+    let settings = Change::Set(change::settings(settings));
+    Ok(settings.apply(&plain).map_err(PoolError::Invalid)?)
 }
 
-/// `cnictl pool create`
-pub(crate) async fn create(
+async fn create(
     store: &impl Store,
     name: &PoolName,
     wanted: &PoolRecord,
@@ -48,20 +83,7 @@ pub(crate) async fn create(
     Ok(Ended::Clean)
 }
 
-/// `cnictl pool resume`
-pub(crate) async fn resume(
-    store: &impl Store,
-    name: &PoolName,
-    out: &mut Printer<impl Write, impl Write>,
-) -> Result<Ended, Failure> {
-    pools::resume(store, name).await?;
-    let row = look(store, name).await?.1;
-    out.done(format_args!("pool {name} is {}", row.state), &row)?;
-    Ok(Ended::Clean)
-}
-
-/// `cnictl pool list`
-pub(crate) async fn list(
+async fn list(
     store: &impl Store,
     out: &mut Printer<impl Write, impl Write>,
 ) -> Result<Ended, Failure> {
@@ -73,8 +95,7 @@ pub(crate) async fn list(
     remark_problems(&rows, out)
 }
 
-/// `cnictl pool show`
-pub(crate) async fn show(
+async fn show(
     store: &impl Store,
     name: &PoolName,
     out: &mut Printer<impl Write, impl Write>,
@@ -84,67 +105,7 @@ pub(crate) async fn show(
     remark_problems(&[row], out)
 }
 
-/// `cnictl pool extend`
-pub(crate) async fn extend(
-    store: &impl Store,
-    args: &ExtendArgs,
-    out: &mut Printer<impl Write, impl Write>,
-) -> Result<Ended, Failure> {
-    let ExtendArgs { name, subnets } = args;
-    pools::extend(store, name, &subnets::assemble(subnets)?).await?;
-    let row = look(store, name).await?.1;
-    out.done(
-        format_args!("pool {name} extended: {}", summary(&row)),
-        &row,
-    )?;
-    Ok(Ended::Clean)
-}
-
-/// What became of a pool. Stable JSON.
-#[derive(Debug, Serialize)]
-struct DeletedRow {
-    /// The pool.
-    pool: String,
-    /// `deleted` or `would-delete`.
-    outcome: &'static str,
-}
-
-/// `cnictl pool delete`
-pub(crate) async fn delete(
-    store: &impl Store,
-    args: &DeleteArgs,
-    out: &mut Printer<impl Write, impl Write>,
-) -> Result<Ended, Failure> {
-    let DeleteArgs { name, consent } = args;
-    let consent = consent.consent();
-    let (pool, row) = look(store, name).await?;
-    let pool = pool.map_err(PoolError::Record)?;
-    pools::refuse_held(store, &pool).await?;
-    let deleted = |outcome| DeletedRow {
-        pool: name.to_string(),
-        outcome,
-    };
-    match consent {
-        Consent::DryRun => {
-            let sentence = format!("pool {name} would be deleted: {}", summary(&row));
-            out.done(sentence, &deleted("would-delete"))?;
-            return Ok(Ended::Clean);
-        }
-        Consent::Ask => {
-            out.preview(&[row])?;
-            confirm(
-                &format!("Delete pool {name} and the history of its addresses?"),
-                out,
-            )?;
-        }
-        Consent::Given => {}
-    }
-    pools::delete(store, &pool).await?;
-    out.done(format_args!("pool {name} deleted"), &deleted("deleted"))?;
-    Ok(Ended::Clean)
-}
-
-type Looked = (Result<StoredPool, berth_types::BadRecord>, PoolRow);
+type Looked = (Result<StoredPool, BadRecord>, PoolRow);
 
 async fn look(store: &impl Store, name: &PoolName) -> Result<Looked, Failure> {
     let seen = Snapshot::read(store).await?;
@@ -166,8 +127,8 @@ fn summary(row: &PoolRow) -> String {
         .map(|subnet| subnet.cidr.as_str())
         .collect();
     format!(
-        "{} addresses in {}",
-        row.size.unwrap_or_default(),
+        "{} in {}",
+        addresses(row.size.unwrap_or_default()),
         cidrs.join(", ")
     )
 }

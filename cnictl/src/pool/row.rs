@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use berth_types::{
-    AddressRange, AddressRecord, BadRecord, Block, PoolRecord, Route, Subnet, address_from_key,
+    AddressRange, AddressRecord, BadRecord, Block, NamePattern, PoolRecord, Route, Subnet,
+    address_from_key,
 };
 use serde::Serialize;
 
@@ -30,10 +31,24 @@ pub(crate) struct PoolRow {
     pub(crate) held: Option<u64>,
     /// How many of `size` can be had: neither held, nor reserved, nor of an unreadable record.
     pub(crate) free: Option<u64>,
+    /// How many of its addresses are kept for reservations, held or not.
+    pub(crate) reserved: Option<u64>,
+    /// How many of its addresses are excluded, and held all the same.
+    pub(crate) excluded_in_use: Option<u64>,
     /// How many of its addresses have a record that cannot be read.
     pub(crate) unreadable: Option<u64>,
     /// Addresses per block.
     pub(crate) block_size: Option<u64>,
+    /// Patterns of the namespaces that may draw from it; empty for all.
+    pub(crate) namespaces: Vec<NamePattern>,
+    /// Patterns of the nodes that may draw from it; empty for all.
+    pub(crate) nodes: Vec<NamePattern>,
+    /// Whether a pod's interface keeps its address over its pod's lives.
+    pub(crate) sticky: Option<bool>,
+    /// How long such an address is kept unused, in seconds; 0 is for ever.
+    pub(crate) sticky_for_s: Option<u32>,
+    /// How long a released address rests, in seconds.
+    pub(crate) cooldown_s: Option<u32>,
     /// Its subnets, in the order they are used.
     pub(crate) subnets: Vec<SubnetRow>,
     /// The blocks that nodes have claimed, in order.
@@ -115,7 +130,16 @@ pub(crate) fn row(seen: &Snapshot, pool: &Found<PoolRecord>) -> PoolRow {
         size: Some(record.size()),
         held: Some(count(&is_held)),
         free: Some(record.size().saturating_sub(gone)),
+        reserved: Some(count(&is_reserved)),
+        excluded_in_use: Some(count(&|found| {
+            is_held(found) && found.address().is_some_and(|a| record.excludes(a))
+        })),
         unreadable: Some(count(&|found| found.record.is_err())),
+        namespaces: record.namespaces.clone(),
+        nodes: record.nodes.clone(),
+        sticky: Some(record.sticky),
+        sticky_for_s: Some(record.sticky_for_s),
+        cooldown_s: Some(record.cooldown_s),
         block_size: Some(u32::from(record.block_size).into()),
         subnets: record.subnets.iter().map(subnet_row).collect(),
         blocks: block_rows(seen, &pool.name, record, &addresses),
@@ -128,6 +152,13 @@ fn is_held(found: &Found<AddressRecord>) -> bool {
         .record
         .as_ref()
         .is_ok_and(|record| record.holder.is_some())
+}
+
+fn is_reserved(found: &Found<AddressRecord>) -> bool {
+    found
+        .record
+        .as_ref()
+        .is_ok_and(|record| record.reserved_for.is_some())
 }
 
 /// Whether it cannot be had: see [`PoolRow::free`].

@@ -1,6 +1,8 @@
 //! Pools for people: what stands in which column.
 
+use super::diff::{patterns, sticky_words};
 use super::row::{BlockRow, PoolRow, SubnetRow};
+use crate::cli::values::show_seconds;
 use crate::output::{Cell, Heading, Row, Sheet, cell, fields, sheet};
 
 impl Row for PoolRow {
@@ -90,16 +92,35 @@ impl Row for BlockRow {
     }
 }
 
+impl PoolRow {
+    /// A cell of what is known only of a pool that can be read.
+    fn known(&self, words: String) -> Cell {
+        let words = Some(words).filter(|_| self.problem.is_none());
+        cell(words.as_deref())
+    }
+}
+
 impl Sheet for PoolRow {
     fn text(&self) -> String {
+        let sticky = self.sticky.zip(self.sticky_for_s);
+        let sticky = sticky.map(|(on, time)| sticky_words(on, time));
         let mut text = fields(&[
             ("POOL", cell(self.pool.as_str())),
             ("STATE", cell(self.state.as_str())),
             ("SIZE (addresses)", cell(self.size)),
             ("HELD (addresses)", cell(self.held)),
             ("FREE (addresses)", cell(self.free)),
+            ("RESERVED (addresses)", cell(self.reserved)),
+            ("EXCLUDED-IN-USE (addresses)", cell(self.excluded_in_use)),
             ("UNREADABLE (records)", cell(self.unreadable)),
             ("BLOCK SIZE (addresses)", cell(self.block_size)),
+            ("NAMESPACES", self.known(patterns(&self.namespaces))),
+            ("NODES", self.known(patterns(&self.nodes))),
+            ("STICKY", cell(sticky.as_deref())),
+            (
+                "COOLDOWN",
+                cell(self.cooldown_s.map(show_seconds).as_deref()),
+            ),
             ("REVISION", cell(self.revision)),
         ]);
         text.push_str(&sheet(&self.subnets));

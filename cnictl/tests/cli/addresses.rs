@@ -16,9 +16,9 @@ fn busy() -> Site {
 #[test]
 fn a_list_of_addresses_says_who_holds_them() {
     let expected = "\
-ADDRESS    POOL  STATE  NODE    POD         INTERFACE  MAC                SINCE (UTC)           CONTAINER
-10.20.1.2  prod  held   node-1  shop/web-1  eth0       0a:58:0a:14:01:02  2026-03-01T12:00:00Z  web-1
-10.20.1.3  prod  held   node-2  shop/web-2  eth0       0a:58:0a:14:01:03  2026-03-01T12:00:00Z  web-2
+ADDRESS    POOL  STATE  NODE    POD         INTERFACE  MAC                SINCE (UTC)           CONTAINER  RESERVED FOR
+10.20.1.2  prod  held   node-1  shop/web-1  eth0       0a:58:0a:14:01:02  2026-03-01T12:00:00Z  web-1      -
+10.20.1.3  prod  held   node-2  shop/web-2  eth0       0a:58:0a:14:01:03  2026-03-01T12:00:00Z  web-2      -
 ";
     assert_eq!(busy().done("ip list"), expected);
 }
@@ -35,7 +35,7 @@ fn an_address_in_json_has_a_stable_shape() {
             "pod": { "namespace": "shop", "name": "web-1", "uid": "uid-web-1" },
             "mac": "0a:58:0a:14:01:02", "since": "2026-03-01T12:00:00.25Z",
         },
-        "reservedFor": null, "releasedAt": null, "previous": [], "revision": 2, "problem": null,
+        "reservedFor": null, "unproven": false, "releasedAt": null, "previous": [], "revision": 2, "problem": null,
     });
     assert_eq!(site.json("ip show 10.20.1.2"), (0, row.clone()));
     let (code, list) = site.json("ip list");

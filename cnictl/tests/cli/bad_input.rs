@@ -182,6 +182,85 @@ fn a_wrong_address_is_named() {
     }
 }
 
+/// Of commands on the pool `prod` of 10.20.1.0/24 behind 10.20.1.1.
+const CHANGES: [Case; 24] = [
+    ("pool set prod", "nothing to set", "--cooldown"),
+    ("pool set prod --block-size 17", "17", "power of two"),
+    ("pool set prod --cooldown 30", "30", "s, m, h or d"),
+    ("pool set prod --cooldown=-1s", "-1s", "s, m, h or d"),
+    ("pool set prod --sticky-for 9999999d", "9999999d", "at most"),
+    ("pool set prod --sticky=maybe", "maybe", "on or off"),
+    ("pool set prod --namespaces a/b", "a/b", "[a-zA-Z0-9_.-]"),
+    ("pool set prod --nodes n1,,n2", "\"\"", "1 to 253"),
+    ("pool exclude prod", "RANGE", "--help"),
+    (
+        "pool exclude prod 10.20.1.9-10.20.1.3",
+        "10.20.1.9-10.20.1.3",
+        "in order",
+    ),
+    ("pool exclude prod 10.20.2.7", "range 10.20.2.7", "subnets"),
+    ("pool include prod 10.20.2.7", "range 10.20.2.7", "subnets"),
+    (
+        "pool exclude prod 10.20.0.0/16",
+        "subnet 10.20.1.0/24",
+        "no usable",
+    ),
+    (
+        "reserve create shop --pool prod --count 1",
+        "shop",
+        "NAMESPACE/NAME",
+    ),
+    (
+        "reserve create a/b/c --pool prod --count 1",
+        "a/b/c",
+        "NAMESPACE/NAME",
+    ),
+    (
+        "reserve create Shop/a --pool prod --count 1",
+        "Shop",
+        "[a-z0-9-]",
+    ),
+    (
+        "reserve create shop/a --pool prod --count 0",
+        "'0'",
+        "from 1",
+    ),
+    ("reserve create shop/a --pool prod", "--count", "--address"),
+    ("reserve create shop/a --count 1", "--pool", "--help"),
+    (
+        "reserve create shop/a --pool prod --count 1 --address 10.20.1.9",
+        "--count",
+        "--address",
+    ),
+    (
+        "reserve create shop/a --pool prod --address 10.20.1.009",
+        "10.20.1.009",
+        "leading zeros",
+    ),
+    (
+        "ip who 10.20.1.9 --at yesterday",
+        "yesterday",
+        "2026-11-20T",
+    ),
+    ("ip who 10.20.1.9 --at 2026-11-20", "2026-11-20", "zone"),
+    ("ip who 10.20.1.9 --at 9000-01-01T00:00:00Z", "9000", "past"),
+];
+
+#[test]
+fn a_change_that_cannot_be_is_refused_with_field_value_and_remedy() {
+    let site = Site::with_pool();
+    for (line, named, advice) in CHANGES {
+        must_be_refused(&site, line, [named, advice]);
+    }
+    let long = "a".repeat(300);
+    for line in [
+        format!("reserve create shop/{long} --pool prod --count 1"),
+        format!("pool set prod --nodes {long}"),
+    ] {
+        must_be_refused(&site, &line, [&long, "253"]);
+    }
+}
+
 #[test]
 fn usage_errors_end_with_64_and_help_with_0() {
     for line in [

@@ -8,8 +8,12 @@
 
 mod addresses;
 mod bad_input;
+mod history;
 mod pools;
 mod races;
 mod release;
+mod reservations;
+mod set_back;
+mod settings;
 mod store_choice;
 mod support;

@@ -41,14 +41,20 @@ spare  active                 2                 0                 2             
 #[test]
 fn a_pool_shows_its_subnets_and_blocks() {
     let expected = "\
-POOL                    prod
-STATE                   active
-SIZE (addresses)        215
-HELD (addresses)        2
-FREE (addresses)        213
-UNREADABLE (records)    0
-BLOCK SIZE (addresses)  16
-REVISION                1
+POOL                         prod
+STATE                        active
+SIZE (addresses)             215
+HELD (addresses)             2
+FREE (addresses)             213
+RESERVED (addresses)         0
+EXCLUDED-IN-USE (addresses)  0
+UNREADABLE (records)         0
+BLOCK SIZE (addresses)       16
+NAMESPACES                   all
+NODES                        all
+STICKY                       no
+COOLDOWN                     30s
+REVISION                     1
 
 SUBNET        GATEWAY    RANGE                  EXCLUDED                 VLAN  SIZE (addresses)
 10.20.1.0/24  10.20.1.1  all                    10.20.1.128-10.20.1.255   120               126
@@ -65,8 +71,9 @@ fn a_pool_in_json_has_a_stable_shape() {
     let site = busy();
     let prod = json!({
         "pool": "prod", "state": "active", "revision": 1, "problem": null,
-        "size": 215, "held": 2, "free": 213, "unreadable": 0,
-        "blockSize": 16,
+        "size": 215, "held": 2, "free": 213, "reserved": 0, "excludedInUse": 0, "unreadable": 0,
+        "blockSize": 16, "namespaces": [], "nodes": [], "sticky": false, "stickyForS": 604_800,
+        "cooldownS": 30,
         "subnets": [
             { "cidr": "10.20.1.0/24", "gateway": "10.20.1.1", "range": null,
               "exclude": ["10.20.1.128-10.20.1.255"], "vlan": 120, "routes": [], "size": 126 },
@@ -110,6 +117,7 @@ fn create_and_extend_answer_with_the_pool_and_create_only_once() {
 #[test]
 fn an_empty_list_says_so_beside_the_output() {
     let site = Site::with_pool();
+    site.done("pool drain prod");
     site.done("pool delete prod --yes");
     let listed = site.run("pool list");
     assert_eq!((listed.code, listed.out.as_str()), (0, ""));
@@ -121,6 +129,17 @@ fn an_empty_list_says_so_beside_the_output() {
 #[test]
 fn a_pool_is_deleted_with_the_memory_of_its_addresses_only_when_nobody_holds_one() {
     let site = busy();
+    let active = site.run("pool delete prod --yes");
+    assert_eq!(active.code, 1);
+    let drain = "error: pool prod is active\n  hint: ";
+    assert!(
+        active.err.starts_with(drain) && active.err.contains("`cnictl pool drain`"),
+        "{active:?}"
+    );
+    assert_eq!(
+        site.done("pool drain prod"),
+        "pool prod is draining; held addresses: 2\n"
+    );
     let before = site.content();
     let refused = site.run("pool delete prod --yes");
     assert_eq!(refused.code, 1);
@@ -133,7 +152,8 @@ fn a_pool_is_deleted_with_the_memory_of_its_addresses_only_when_nobody_holds_one
     let before = site.content();
     assert_eq!(
         site.done("pool delete prod --dry-run"),
-        "pool prod would be deleted: 215 addresses in 10.20.1.0/24, 10.20.2.0/25\n"
+        "pool prod would be deleted: 215 addresses in 10.20.1.0/24, 10.20.2.0/25, \
+         with the history of 3 addresses\n"
     );
     let unasked = site.run("pool delete prod");
     assert_eq!(unasked.code, 64, "nobody is there to be asked: {unasked:?}");
@@ -141,7 +161,10 @@ fn a_pool_is_deleted_with_the_memory_of_its_addresses_only_when_nobody_holds_one
 
     assert_eq!(
         site.json("pool delete prod --yes"),
-        (0, json!({"pool": "prod", "outcome": "deleted"}))
+        (
+            0,
+            json!({"pool": "prod", "outcome": "deleted", "remembered": 3, "reservations": []})
+        )
     );
     let left: Vec<_> = site.content().into_iter().map(|(key, ..)| key).collect();
     assert_eq!(left, ["/berth/v1/pools/spare"]);
@@ -210,16 +233,33 @@ prod    active                  253                 0               253         
 }
 
 #[test]
-fn a_pool_left_draining_by_a_deletion_that_was_killed_is_resumed() {
+fn a_pool_drains_and_resumes() {
     let site = Site::with_pool();
     site.hold("10.20.1.2", "node-1", "web-1");
-    let content = site.content();
-    let (key, value, _) = content.last().expect("the pool");
-    let text = String::from_utf8(value.clone()).unwrap();
-    site.put(key.clone(), text.replace("active", "draining"));
+    let before = site.content();
+    assert_eq!(
+        site.done("pool drain prod --dry-run"),
+        "pool prod would be changed\nFIELD  BEFORE  AFTER\nstate  active  draining\n"
+    );
+    assert_eq!(site.content(), before);
+    assert_eq!(
+        site.done("pool drain prod"),
+        "pool prod is draining; held addresses: 1\n"
+    );
     assert!(site.done("pool list").contains("draining"));
-    assert_eq!(site.done("pool resume prod"), "pool prod is active\n");
-    assert_eq!(site.json("pool resume prod").1["state"], "active");
+    assert_eq!(
+        site.done("pool drain prod"),
+        "pool prod is like that already\n"
+    );
+    assert_eq!(
+        site.done("pool resume prod"),
+        "pool prod is active; held addresses: 1\n"
+    );
+    let (code, row) = site.json("pool resume prod");
+    assert_eq!(
+        (code, &row["state"], &row["outcome"]),
+        (0, &json!("active"), &json!("unchanged"))
+    );
     assert_eq!(site.run("pool resume blue").code, 1);
 }
 

@@ -201,6 +201,7 @@ fn nothing_is_released_when_the_record_changed_while_the_operator_thought() {
 #[test]
 fn a_pool_that_changed_while_the_operator_thought_is_not_deleted() {
     let site = Site::with_pool();
+    site.done("pool drain prod");
     let asking = Asking::start(&site, "pool delete prod");
     site.done("pool extend prod --subnet 10.20.2.0/24");
     let before = site.content();

@@ -146,6 +146,12 @@ fn a_store_that_does_not_answer_ends_with_2() {
             "ip list",
             "ip show 10.20.1.2",
             "release 10.20.1.2 --yes",
+            "pool set prod --cooldown 1m",
+            "reserve list",
+            "reserve create shop/cart --pool prod --count 1",
+            "reserve delete shop/cart --yes",
+            "ip history 10.20.1.2",
+            "ip who 10.20.1.2",
         ] {
             let mut command = program();
             command

@@ -67,6 +67,11 @@ impl Site {
         finish(&mut self.command(line.split_whitespace()))
     }
 
+    /// Runs the program with words of which some may be empty.
+    pub(crate) fn run_words(&self, words: &[&str]) -> Ran {
+        finish(&mut self.command(words))
+    }
+
     /// Runs the program, which must succeed, and returns what it printed.
     pub(crate) fn done(&self, line: &str) -> String {
         let ran = self.run(line);

@@ -12,11 +12,13 @@ use crate::clock::uptime_ms;
 use crate::hint::{Choice, Hint, Pick};
 use crate::{Ipam, IpamError};
 
-/// What the hint says.
-enum Chosen {
+/// What the hint, or a look into the store, leads to.
+pub(super) enum Chosen {
+    /// An attempt.
     Ready(Box<Attempt>),
+    /// The pool keeps addresses for pods, and this pod's are to be looked up.
     KeptFor(ReservationId),
-    /// Nothing that can be had.
+    /// Nothing that can be had as far as the hint knows; after a look, ask it again.
     Nothing,
 }
 
@@ -24,13 +26,14 @@ impl<S: Store> Ipam<S> {
     /// Gives whatever is free.
     pub(super) async fn allocate_any(&self, asking: &mut Asking<'_>) -> Result<Given, IpamError> {
         for attempt in 0..ATTEMPTS {
-            let ready = match self.choose(asking) {
+            let mut chosen = self.choose(asking);
+            if matches!(chosen, Chosen::Nothing) {
+                chosen = self.look(asking).await?;
+            }
+            let ready = match chosen {
                 Chosen::Ready(ready) => ready,
                 Chosen::KeptFor(id) => return Ok(Given::KeptFor(id)),
-                Chosen::Nothing => match self.look(asking).await? {
-                    Some(ready) => Box::new(ready),
-                    None => continue,
-                },
+                Chosen::Nothing => continue,
             };
             debug!(attempt, addresses = ?ready.addresses(), "claiming");
             match self.attempt(asking, *ready).await? {

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use berth_store::{Compare, Revision, Write};
-use berth_types::{PoolName, PoolRecord, PoolState, ReservationId, ReservationPolicy};
+use berth_types::{NodeRecord, PoolName, PoolRecord, PoolState, ReservationId, ReservationPolicy};
 use jiff::Timestamp;
 
 use super::ATTEMPTS;
+use crate::node::{self, Standing};
 use crate::{Evidence, IpamError, Lease, NodeIdentity, Request, Stickiness};
 
 /// What is asked for, and what was found out on the way.
@@ -23,6 +24,10 @@ pub(super) struct Asking<'a> {
     pub(super) keep: Option<Keep>,
     /// Addresses that were found to be of no use.
     pub(super) avoid: BTreeSet<IpAddr>,
+    /// The revision of this machine's record, as far as it was read; see [`Ground::node`].
+    ///
+    /// [`Ground::node`]: super::txn::Ground::node
+    pub(super) node: Option<Revision>,
     /// Whether the caller can look at the wire, as far as is known.
     pub(super) probes: Probes,
 }
@@ -99,8 +104,30 @@ impl<'a> Asking<'a> {
             replaced: Revision::ABSENT,
             keep: None,
             avoid: BTreeSet::new(),
+            node: None,
             probes: Probes::Can,
         }
+    }
+
+    /// Learns whose the node's name is; the revision of its record, when that is this machine's.
+    ///
+    /// # Errors
+    /// [`IpamError::NodeNameTaken`], [`IpamError::DeclaredDead`].
+    pub(super) fn learn_node(
+        &mut self,
+        node: &NodeIdentity,
+        record: Option<&(Revision, NodeRecord)>,
+    ) -> Result<Option<Revision>, IpamError> {
+        let revision = record.map(|(revision, _)| *revision);
+        let record = record.map(|(_, record)| record);
+        match node::judge(record, node) {
+            Standing::Ours | Standing::Unclaimed(_) => {}
+            // What it remembers is older than what all others agreed on.
+            Standing::DeclaredDead(_) => return Err(IpamError::DeclaredDead(node.name.clone())),
+            Standing::Anothers(anothers) => return Err(IpamError::NodeNameTaken(anothers)),
+        }
+        self.node = revision;
+        Ok(revision)
     }
 
     /// The reservation of a pod's interface that is to be sticky whatever the pool says.
@@ -109,6 +136,24 @@ impl<'a> Asking<'a> {
             Stickiness::Sticky => self.request.sticky_id(),
             Stickiness::AsPool | Stickiness::Loose => None,
         }
+    }
+
+    /// Whether addresses kept for these reservations are what the request asks for, and nobody
+    /// else's: one that draws from a reservation has some of it already.
+    pub(super) fn has_right_to<'r>(
+        &self,
+        kept_for: impl Iterator<Item = Option<&'r ReservationId>> + Clone,
+    ) -> bool {
+        let own = match self.request.stickiness {
+            Stickiness::AsPool | Stickiness::Sticky => self.request.sticky_id(),
+            Stickiness::Loose => None,
+        };
+        let due = self.request.reservation.clone();
+        let due = due.or_else(|| self.explicitly_sticky());
+        let allowed = due.as_ref().or(own.as_ref());
+        let nobody_elses = kept_for.clone().flatten().all(|id| Some(id) == allowed);
+        let some_of_it = due.is_none() || kept_for.flatten().any(|id| Some(id) == due.as_ref());
+        nobody_elses && some_of_it
     }
 
     /// The reservation in which the pool wants the addresses kept, unless they are to be already.

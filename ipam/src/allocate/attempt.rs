@@ -6,12 +6,15 @@ use std::time::Duration;
 use berth_store::{Answer, Outcome, Revision, Store, StoreError, Txn};
 use berth_types::{AddressRecord, AttachmentRecord, Block, Phase, PoolRecord};
 
-use super::asking::{Asking, Extras, Step};
+use super::asking::{Asking, Extras, Keep, Step};
 use super::pass_on::PassedOn;
+use super::set_back;
 use super::txn::{self, Ground, Owner};
 use crate::clock::{Clock, uptime_ms};
+use crate::closure;
 use crate::fault::checkpoint;
 use crate::hint::{Pick, Witness};
+use crate::history::What;
 use crate::{Ipam, IpamError, Lease};
 
 /// For how long a transaction whose outcome is unknown is sent again, in milliseconds; long enough
@@ -24,10 +27,12 @@ const REPEAT_PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Attempt {
     picks: Vec<Pick>,
     pool: PoolRecord,
-    /// The highest revision that had been seen of the store.
-    high: Revision,
-    /// The attachment that the store must still hold.
+    /// What was known of the store.
+    known: closure::Known,
+    /// One of the addresses of the attachment that the store must still hold.
     witness: Option<Witness>,
+    /// The revision of the node's record that it rests on; [`Revision::ABSENT`] when it makes it.
+    node: Revision,
     /// The blocks that are claimed with it.
     claims: Vec<Block>,
     txn: Txn,
@@ -74,12 +79,16 @@ impl<S: Store> Ipam<S> {
             pool: (_, pool),
             witness,
             high,
+            lineage,
+            node,
         } = ground;
+        let witness = witness.filter(|witness| witness.id != asking.request.attachment);
         Attempt {
             picks,
             pool,
-            high,
+            known: set_back::known(lineage, high, witness.as_ref()),
             witness,
+            node,
             claims,
             txn,
             records,
@@ -96,7 +105,10 @@ impl<S: Store> Ipam<S> {
         let outcome = self.commit_surely(&ready.txn).await?;
         checkpoint("ipam.claim.after");
         match outcome {
-            Outcome::Committed(revision) => self.committed(asking, ready, revision),
+            Outcome::Committed(revision) => {
+                self.refuse_in_another_store(asking, &ready.known).await?;
+                self.committed(asking, ready, revision)
+            }
             Outcome::Refused(answer) => self.refused(asking, &ready, &answer).await,
         }
     }
@@ -112,7 +124,22 @@ impl<S: Store> Ipam<S> {
             hint.untake(&asking.request.incarnation);
             let id = &asking.request.attachment;
             hint.committed(&addresses, id, revision, &ready.claims);
+            hint.lineage = self.lineage();
+            let node = if ready.node == Revision::ABSENT {
+                revision
+            } else {
+                ready.node
+            };
+            hint.node = Some(node);
         });
+        let changes = ready.picks.iter().zip(&ready.records);
+        for (pick, record) in changes {
+            let what = match pick.record.holder {
+                Some(_) => What::PassedOn,
+                None => What::Held,
+            };
+            self.write_down(what, (pick.address, record), revision, asking.now);
+        }
         let given = addresses.iter().copied().zip(ready.records).collect();
         let lease = Lease::new(&ready.pool, given, revision);
         let first = addresses.first().copied();
@@ -127,18 +154,21 @@ impl<S: Store> Ipam<S> {
         ready: &Attempt,
         answer: &Answer,
     ) -> Result<Step, IpamError> {
-        not_set_back(ready.high, answer.revision)?;
         let blocks: Vec<_> = ready.picks.iter().map(|pick| pick.block).collect();
         let seen = txn::read_refusal(answer, &blocks, Clock::at(asking.now))?;
         if let Some(reason) = seen.closed {
             return Err(IpamError::Closed { reason });
         }
+        let node = asking.learn_node(&self.node, seen.node.as_ref())?;
+        let present = set_back::present(self.store.lineage(), answer.revision, &seen);
+        self.judge_store(asking, &ready.known, &present).await?;
         let gone = seen.pool.is_none();
         self.learn(asking.pool, |hint| {
             match seen.pool {
                 Some((revision, pool)) => hint.learn_pool(revision, pool),
                 None => hint.pool = None,
             }
+            hint.node = node;
             if let Some(witness) = &ready.witness
                 && seen.witness != Some(witness.revision)
             {
@@ -164,8 +194,9 @@ impl<S: Store> Ipam<S> {
             return self.own_attachment(asking, revision, record).await;
         }
         asking.replaced = Revision::ABSENT;
-        let kept = asking.keep.as_ref();
-        if kept.is_some_and(|keep| keep.revision != seen.kept) {
+        // Also when an address that it is to keep no longer may have changed.
+        let stale = |keep: &Keep| keep.revision != seen.kept || !keep.extras.compares.is_empty();
+        if asking.keep.as_ref().is_some_and(stale) {
             return Ok(Step::Stale);
         }
         Ok(Step::Again)
@@ -189,7 +220,13 @@ impl<S: Store> Ipam<S> {
             PassedOn::Nothing => {
                 // What it holds is not what is asked for: release, then start afresh.
                 let id = &asking.request.attachment;
-                self.release(id, None, asking.now).await?;
+                match self.release(id, None, asking.now).await {
+                    // Again: it looks first what has become of it.
+                    Err(IpamError::Store(StoreError::OutcomeUnknown { .. })) => {
+                        self.release(id, None, asking.now).await?
+                    }
+                    decided => decided?,
+                };
             }
         }
         Ok(Step::Again)
@@ -220,12 +257,4 @@ impl<S: Store> Ipam<S> {
             }
         }
     }
-}
-
-/// Whether the store still has all that had been seen of it when it was asked.
-pub(super) fn not_set_back(seen: Revision, now: Revision) -> Result<(), IpamError> {
-    if now < seen {
-        return Err(IpamError::SetBack { seen, now });
-    }
-    Ok(())
 }

@@ -135,7 +135,7 @@ impl<S: Store> Ipam<S> {
             }
         }
         picks.sort_by_key(|pick| pick.address);
-        let ground = self.ground(asking, pool);
+        let ground = self.ground(asking, &pool);
         let ready = self.prepare(asking, ground, picks, Vec::new());
         self.attempt(asking, ready.with(extras)).await
     }

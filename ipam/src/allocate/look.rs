@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use berth_store::{Answer, KeyRange, Read, Revision, Store};
 use berth_types::{Block, BlockRecord, Family, PoolRecord, keys};
 
+use super::any::Chosen;
 use super::asking::Asking;
-use super::attempt::{Attempt, not_set_back};
-use super::txn;
+use super::{set_back, txn};
 use crate::clock::{Clock, uptime_ms};
-use crate::hint::Choice;
+use crate::hint::{Choice, Hint};
 use crate::record::{decode, list, one, parse, slots};
 use crate::{Ipam, IpamError};
 
@@ -23,10 +23,12 @@ pub(super) const BLOCKS_PER_READ: usize = 100;
 impl<S: Store> Ipam<S> {
     /// Looks into the store for blocks of the node's own and for spare ones.
     ///
-    /// Where there are none of some family, all of the pool is looked through, and an attempt
-    /// brought home; `None` when the hint knows enough to choose now.
-    pub(super) async fn look(&self, asking: &mut Asking<'_>) -> Result<Option<Attempt>, IpamError> {
+    /// Where there are none of some family, all of the pool is looked through.
+    pub(super) async fn look(&self, asking: &mut Asking<'_>) -> Result<Chosen, IpamError> {
         let pool = self.read_pool(asking).await?;
+        if let Some(id) = asking.to_be_kept(&pool.1) {
+            return Ok(Chosen::KeptFor(id));
+        }
         let blocks = KeyRange::prefix(keys::blocks(asking.pool));
         let claimed = self.store.read(&[Read::List(blocks)]).await?;
         let wanted = self.blocks_to_look_at(&pool.1, &claimed);
@@ -45,6 +47,7 @@ impl<S: Store> Ipam<S> {
         }
         let choosable = self.hint(asking.pool).update(|hint| {
             hint.learn_pool(pool.0, pool.1.clone());
+            hint.node = asking.node;
             for (block, mine, seen_at, slots) in learnt {
                 hint.learn_block(block, mine, seen_at, slots);
             }
@@ -53,31 +56,33 @@ impl<S: Store> Ipam<S> {
             let families = pool.1.families();
             families.into_iter().all(|f| choose(f) != Choice::Look)
         });
-        // The pool's keeping of addresses is seen by the choice. What was learnt is lost where it
-        // cannot be kept, so the choice is made here then.
-        let kept = choosable.if_kept();
-        if kept == Some(true) || (kept.is_some() && asking.to_be_kept(&pool.1).is_some()) {
-            return Ok(None);
+        // What was learnt is lost where it cannot be kept, so the choice is made here then.
+        if choosable.if_kept() == Some(true) {
+            return Ok(Chosen::Nothing);
         }
-        self.scan_for_all(asking, pool).await.map(Some)
+        let ready = self.scan_for_all(asking, pool).await?;
+        Ok(Chosen::Ready(Box::new(ready)))
     }
 
     /// The pool that is being tried, when it is open to the request.
     pub(super) async fn read_pool(
         &self,
-        asking: &Asking<'_>,
+        asking: &mut Asking<'_>,
     ) -> Result<(Revision, PoolRecord), IpamError> {
         let reads = [
             Read::Get(keys::pool(asking.pool).into()),
             Read::Get(keys::CLOSED.into()),
+            Read::Get(keys::node(&self.node.name).into()),
         ];
-        let seen = self.hint(asking.pool).update(|hint| hint.high).anyhow();
+        let known = |hint: &mut Hint| set_back::known(hint.lineage.clone(), hint.high, None);
+        let known = self.hint(asking.pool).update(known).anyhow();
         let answer = self.store.read(&reads).await?;
-        not_set_back(seen, answer.revision)?;
         if let Some(closed) = one(&answer, 1) {
             let reason = txn::closing_reason(closed);
             return Err(IpamError::Closed { reason });
         }
+        asking.learn_node(&self.node, parse(&answer, 2)?.as_ref())?;
+        self.judge_answer(asking, &known, answer.revision).await?;
         let found = parse::<PoolRecord>(&answer, 0)?;
         let (revision, pool) = found.ok_or_else(|| IpamError::NoSuchPool(asking.pool.clone()))?;
         asking.may_draw(&pool, &self.node)?;
@@ -109,9 +114,7 @@ impl<S: Store> Ipam<S> {
         let own = own.filter(|block| pool.subnet_of(block.first).is_some());
         let mut found: Vec<_> = own.map(|block| (block, true)).collect();
         for family in pool.families() {
-            let unclaimed = pool
-                .blocks()
-                .filter(|block| Family::of(block.first) == family)
+            let unclaimed = blocks_of(pool, family)
                 .filter(|block| !owners.contains_key(&block.first))
                 .filter(|block| block.addresses().any(|a| pool.is_usable(a)));
             let unclaimed: Vec<_> = unclaimed.take(64).collect();
@@ -120,6 +123,15 @@ impl<S: Store> Ipam<S> {
         }
         found
     }
+}
+
+/// Every block of that family, lazily.
+///
+/// Those of the other are not even passed over: an IPv6 subnet has more than could be counted.
+pub(super) fn blocks_of(pool: &PoolRecord, family: Family) -> impl Iterator<Item = Block> {
+    let subnets = pool.subnets.iter();
+    let of_family = subnets.filter(move |subnet| Family::of(subnet.cidr.ip()) == family);
+    of_family.flat_map(|subnet| subnet.blocks(pool.block_size))
 }
 
 /// The items from a place given by `seed`, and on from the beginning.

@@ -16,7 +16,10 @@ mod judge;
 mod look;
 mod pass_on;
 mod scan;
+mod set_back;
 mod sticky;
+#[cfg(test)]
+mod tests;
 mod txn;
 mod workload;
 

@@ -10,6 +10,7 @@ use berth_types::{
 };
 
 use super::asking::{Asking, Extras};
+use crate::history::What;
 use crate::record::parse;
 use crate::{Ended, Ipam, IpamError, Lease};
 
@@ -52,7 +53,7 @@ impl<S: Store> Ipam<S> {
     /// Passes the addresses of the attachment's earlier life on to this one.
     ///
     /// All or none: there is nothing to pass on where they are not of a pool that is asked for, not
-    /// the very ones that are, or not of each of the pool's families.
+    /// the very ones that are, not of each of the pool's families, or kept for somebody else.
     pub(super) async fn pass_on(
         &self,
         asking: &Asking<'_>,
@@ -77,6 +78,10 @@ impl<S: Store> Ipam<S> {
             let records = records.into_iter().map(|(a, _, r)| (a, r)).collect();
             return Ok(lease(records, written_at.unwrap_or(attached_at)));
         }
+        let kept_for = records.iter().map(|(_, _, r)| r.reserved_for.as_ref());
+        if !asking.has_right_to(kept_for) {
+            return Ok(PassedOn::Nothing);
+        }
         let holder = request.holder(&attached.addresses, asking.now);
         let attachment_key = keys::attachment(&request.attachment);
         let rewritten = request.record(&self.node.id, attached.addresses.clone());
@@ -88,9 +93,9 @@ impl<S: Store> Ipam<S> {
             writes: vec![Write::put(attachment_key, rewritten.encode())],
             otherwise: Vec::new(),
         };
-        let mut passed_on = Vec::new();
+        let mut passed_on: Vec<(IpAddr, AddressRecord)> = Vec::new();
         for (address, revision, record) in records {
-            let record = record.held_by(holder.clone());
+            let record = inherited(&record, holder.clone());
             let key = keys::address(address);
             txn.compares.push(Compare::at(key.as_str(), revision));
             txn.writes.push(Write::put(key, record.encode()));
@@ -101,6 +106,9 @@ impl<S: Store> Ipam<S> {
                 self.learn(&name, |hint| {
                     hint.committed(&attached.addresses, &request.attachment, at, &[]);
                 });
+                for (address, record) in &passed_on {
+                    self.write_down(What::PassedOn, (*address, record), at, asking.now);
+                }
                 Ok(lease(passed_on, at))
             }
             // Somebody was faster, or a sending whose answer was lost: look again.
@@ -136,6 +144,10 @@ impl<S: Store> Ipam<S> {
         let Some((_, pool)) = parse::<PoolRecord>(&answer, addresses.len() + n)? else {
             return Ok(None);
         };
+        let of_set = |(_, _, record): &Stored| record.reserved_for == request.reservation;
+        if request.reservation.is_some() && !records.iter().any(of_set) {
+            return Ok(None);
+        }
         let covers = |family: &Family| addresses.iter().any(|a| Family::of(*a) == *family);
         Ok(pool.families().iter().all(covers).then_some(Estate {
             name,
@@ -177,6 +189,20 @@ impl<S: Store> Ipam<S> {
             compares: vec![Compare::at(key, revision)],
             writes: rest.into_iter().collect(),
         })
+    }
+}
+
+/// The record once its holder's next life has the address.
+///
+/// It was never free, so the same pod has it since its earlier life; of another pod the history
+/// says until when it had it.
+fn inherited(record: &AddressRecord, holder: Holder) -> AddressRecord {
+    match &record.holder {
+        Some(former) if former.pod == holder.pod => record.held_by(Holder {
+            since: former.since,
+            ..holder
+        }),
+        _ => record.released(holder.since).held_by(holder),
     }
 }
 

@@ -13,10 +13,10 @@ use tracing::{debug, warn};
 
 use super::asking::{Asking, Probes};
 use super::attempt::Attempt;
-use super::look::{BLOCKS_PER_READ, rotated};
+use super::look::{BLOCKS_PER_READ, blocks_of, rotated};
 use super::txn::Ground;
 use crate::clock::uptime_ms;
-use crate::hint::Pick;
+use crate::hint::{Hint, Pick};
 use crate::record::{decode, parse};
 use crate::{Ipam, IpamError, OnWire, PoolCount};
 
@@ -51,7 +51,7 @@ impl Scan<'_> {
     ///
     /// Never used and rested ones first, from a place that `seed` gives, so that nodes do not race
     /// for the same; then what was given up longest ago, then what is kept but forsaken for
-    /// longest, then what is unproven for longest.
+    /// longest, then what is unproven for longest, then what is both.
     pub(super) fn best(&self, asking: &Asking<'_>, seed: u64) -> Option<Found> {
         let rested: Vec<_> = self.rested(asking).take(CHOOSE_AMONG).collect();
         if let Some(address) = rotated(&rested, seed).next() {
@@ -59,19 +59,26 @@ impl Scan<'_> {
         }
         let resting = self.oldest(asking, |record| is_free(record).then_some(()));
         let resting = resting.map(|(address, ())| Found::Resting(address));
-        let forsaken = || {
-            let found = self.oldest(asking, |record| self.forsaken(record, asking.now));
+        let forsaken = |unproven: bool| {
+            let found = self.oldest(asking, |record| {
+                let id = self.forsaken(record, asking.now)?;
+                (record.unproven == unproven).then_some(id)
+            });
             found.map(|(address, id)| Found::Forsaken(address, id))
         };
         let unproven = || {
-            let may = asking.probes == Probes::Can;
             let found = self.oldest(asking, |record| {
                 let doubtful = record.unproven && record.reserved_for.is_none();
-                (may && doubtful && record.holder.is_none()).then_some(())
+                (doubtful && record.holder.is_none()).then_some(())
             });
             found.map(|(address, ())| Found::Unproven(address))
         };
-        resting.or_else(forsaken).or_else(unproven)
+        let found = resting.or_else(|| forsaken(false));
+        if asking.probes == Probes::Cannot {
+            return found;
+        }
+        // Once it is given up, what is left is an unproven one.
+        found.or_else(unproven).or_else(|| forsaken(true))
     }
 
     /// How the pool stands.
@@ -118,9 +125,7 @@ impl Scan<'_> {
             None => true,
             Some((_, record)) => record.as_ref().is_some_and(rested),
         };
-        let of_family = |block: &Block| Family::of(block.first) == self.family;
-        let blocks = self.pool.blocks().filter(of_family);
-        let usable = blocks
+        let usable = blocks_of(self.pool, self.family)
             .flat_map(Block::addresses)
             .filter(|address| self.pool.is_usable(*address));
         usable
@@ -149,7 +154,7 @@ impl Scan<'_> {
         let kept_for = SignedDuration::from_secs(self.pool.sticky_for_s.into());
         let id = record.reserved_for.clone()?;
         let sticky = matches!(id, ReservationId::Pod { .. }) && self.pool.sticky_for_s > 0;
-        let unused = record.holder.is_none() && !record.unproven;
+        let unused = record.holder.is_none();
         let since = record.released_at?;
         (sticky && unused && now.duration_since(since) >= kept_for).then_some(id)
     }
@@ -175,7 +180,7 @@ impl<S: Store> Ipam<S> {
         for family in pool.1.families() {
             picks.push(self.scan_for(asking, (&pool.1, &mut known), family).await?);
         }
-        let ground = self.ground(asking, pool);
+        let ground = self.ground(asking, &pool);
         Ok(self.prepare(asking, ground, picks, Vec::new()))
     }
 
@@ -289,17 +294,15 @@ impl<S: Store> Ipam<S> {
     }
 
     /// What an attempt rests on besides the pool.
-    pub(super) fn ground(&self, asking: &Asking<'_>, pool: (Revision, PoolRecord)) -> Ground {
-        let seen = self
-            .hint(asking.pool)
-            .update(|hint| (hint.witness().cloned(), hint.high));
+    pub(super) fn ground(&self, asking: &Asking<'_>, pool: &(Revision, PoolRecord)) -> Ground {
+        let node = asking.node.unwrap_or(Revision::ABSENT);
+        let ground = |hint: &Hint| Ground {
+            node,
+            ..Ground::of(hint, pool.clone())
+        };
+        let seen = self.hint(asking.pool).update(|hint| ground(hint));
         // A witness that cannot be dropped any more would have every claim refused.
-        let (witness, high) = seen.if_kept().unwrap_or_default();
-        Ground {
-            pool,
-            witness,
-            high,
-        }
+        seen.if_kept().unwrap_or_else(|| ground(&Hint::default()))
     }
 }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use berth_store::{Answer, Compare, KeyRange, Read, Revision, Txn, Write};
+use berth_store::{Answer, Compare, KeyRange, Lineage, Read, Revision, Txn, Write};
 use berth_types::{
-    AddressRecord, AttachmentRecord, Block, BlockRecord, NodeName, PoolRecord, Record as _,
-    ReservationRecord, SchemaVersion, keys,
+    AddressRecord, AttachmentRecord, Block, BlockRecord, NodeName, NodeRecord, PoolRecord,
+    Record as _, ReservationRecord, SchemaVersion, keys,
 };
 
 use super::asking::{Asking, Extras, Keep};
@@ -23,6 +23,10 @@ pub(super) struct Ground {
     pub(super) witness: Option<Witness>,
     /// The highest revision that has been seen of the store.
     pub(super) high: Revision,
+    /// Which store that was.
+    pub(super) lineage: Option<Lineage>,
+    /// The revision of this machine's record; [`Revision::ABSENT`] to claim the node's name.
+    pub(super) node: Revision,
 }
 
 impl Ground {
@@ -32,6 +36,8 @@ impl Ground {
             pool,
             witness: hint.witness().cloned(),
             high: hint.high,
+            lineage: hint.lineage.clone(),
+            node: hint.node.unwrap_or(Revision::ABSENT),
         }
     }
 }
@@ -51,6 +57,7 @@ pub(super) fn allocate(
         Compare::at(attachment.as_str(), asking.replaced),
         Compare::absent(keys::CLOSED),
         Compare::at(keys::pool(asking.pool), ground.pool.0),
+        Compare::at(keys::node(&node.name), ground.node),
     ];
     // A record that is being replaced may be its own witness.
     let witness = ground.witness.as_ref();
@@ -59,8 +66,14 @@ pub(super) fn allocate(
     let addresses: Vec<_> = picks.iter().map(|pick| pick.address).collect();
     let attached = request.record(&node.id, addresses.clone());
     let mut writes = vec![Write::put(attachment.as_str(), attached.encode())];
+    if ground.node == Revision::ABSENT {
+        // Whoever allocates first under a name has it.
+        writes.push(Write::put(keys::node(&node.name), node.record().encode()));
+    }
     for (pick, record) in picks.iter().zip(records) {
         let key = keys::address(pick.address);
+        // Without this an address has two holders, which the torture test must notice.
+        #[cfg(not(feature = "planted-bug"))]
         compares.push(Compare::at(key.as_str(), pick.revision));
         writes.push(Write::put(key, record.encode()));
     }
@@ -84,7 +97,7 @@ pub(super) fn allocate(
     Txn {
         compares,
         writes,
-        otherwise: questions(asking, witness, picks),
+        otherwise: questions(asking, node, witness, picks),
     }
 }
 
@@ -115,14 +128,25 @@ fn kept(asking: &Asking<'_>, keep: &Keep, addresses: Vec<IpAddr>) -> Extras {
 }
 
 /// What is asked when the transaction is refused.
-fn questions(asking: &Asking<'_>, witness: Option<&Witness>, picks: &[Pick]) -> Vec<Read> {
+fn questions(
+    asking: &Asking<'_>,
+    node: &NodeIdentity,
+    witness: Option<&Witness>,
+    picks: &[Pick],
+) -> Vec<Read> {
     let attachment = keys::attachment(&asking.request.attachment);
-    let witness = witness.map_or_else(|| attachment.clone(), |w| keys::attachment(&w.id));
+    // Without a witness, what stands in its place is not looked at.
+    let (witness, address) = witness.map_or_else(
+        || (attachment.clone(), attachment.clone()),
+        |w| (keys::attachment(&w.id), keys::address(w.address)),
+    );
     let mut reads = vec![
         Read::Get(attachment.into_bytes()),
         Read::Get(keys::CLOSED.into()),
         Read::Get(keys::pool(asking.pool).into_bytes()),
         Read::Get(witness.into_bytes()),
+        Read::Get(address.into_bytes()),
+        Read::Get(keys::node(&node.name).into_bytes()),
     ];
     for pick in picks {
         reads.push(Read::Get(
@@ -136,7 +160,7 @@ fn questions(asking: &Asking<'_>, witness: Option<&Witness>, picks: &[Pick]) -> 
 }
 
 /// How many questions come before those about the blocks.
-const BEFORE_BLOCKS: usize = 4;
+const BEFORE_BLOCKS: usize = 6;
 
 /// Every address key of a block.
 pub(crate) fn block_range(block: Block) -> KeyRange {
@@ -149,6 +173,10 @@ pub(super) struct Refusal {
     pub(super) closed: Option<String>,
     pub(super) pool: Option<(Revision, PoolRecord)>,
     pub(super) witness: Option<Revision>,
+    /// The record of the witness's address; none also when it cannot be read.
+    pub(super) witness_address: Option<(Revision, AddressRecord)>,
+    /// The node's own record.
+    pub(super) node: Option<(Revision, NodeRecord)>,
     /// When the reservation that the addresses were to be kept in was written.
     pub(super) kept: Revision,
     /// Of each pick's block.
@@ -189,6 +217,8 @@ pub(super) fn read_refusal(
         closed: one(answer, 1).map(closing_reason),
         pool: parse(answer, 2)?,
         witness: one(answer, 3).map(|entry| entry.revision),
+        witness_address: parse(answer, 4).unwrap_or_default(),
+        node: parse(answer, 5)?,
         kept: one(answer, BEFORE_BLOCKS + 2 * blocks.len())
             .map_or(Revision::ABSENT, |entry| entry.revision),
         blocks: blocks.iter().enumerate().map(of_block).collect(),

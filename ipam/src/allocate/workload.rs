@@ -15,7 +15,7 @@ use crate::record::parse;
 use crate::{Evidence, Ipam, IpamError, Lease, Request};
 
 /// One address of the set, as it was seen.
-type Member = (IpAddr, Revision, AddressRecord);
+pub(super) type Member = (IpAddr, Revision, AddressRecord);
 
 impl<S: Store> Ipam<S> {
     /// Gives an address of each family that the workload's set has.
@@ -79,11 +79,12 @@ impl<S: Store> Ipam<S> {
     }
 }
 
-/// Chooses the addresses of the set to ask for, one of each family. Pure.
+/// Chooses the addresses of the set to ask for, one of each family: those asked for by name, and
+/// the best of each family that was not. Pure.
 ///
 /// What the attachment has already; then the free one that was given up longest ago; then what an
 /// earlier sandbox of the same pod has; then what is doubtful.
-fn choose(
+pub(super) fn choose(
     members: &[Member],
     request: &Request,
     node: &NodeName,
@@ -95,14 +96,15 @@ fn choose(
         .collect();
     if !request.exact.is_empty() {
         let inside = |address: &IpAddr| ours.iter().any(|(member, _, _)| member == address);
-        let outside = request.exact.iter().find(|address| !inside(address));
-        return outside.map_or_else(
-            || Ok(request.exact.clone()),
-            |address| Err(not_in_set(*address, id)),
-        );
+        if let Some(outside) = request.exact.iter().find(|address| !inside(address)) {
+            return Err(not_in_set(*outside, id));
+        }
     }
-    let mut chosen = Vec::new();
+    let mut chosen = request.exact.clone();
     for family in [Family::V4, Family::V6] {
+        if chosen.iter().any(|address| Family::of(*address) == family) {
+            continue;
+        }
         let of_family = || ours.iter().filter(|(a, _, _)| Family::of(*a) == family);
         let rank = |record: &AddressRecord| {
             let holder = record.holder.as_ref();

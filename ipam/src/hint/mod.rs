@@ -11,7 +11,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use berth_store::Revision;
+use berth_store::{Lineage, Revision};
 use berth_types::{
     AddressRecord, AttachmentId, Block, Family, Incarnation, PoolRecord, Record as _, SchemaVersion,
 };
@@ -45,6 +45,9 @@ pub(crate) struct Hint {
     taken: BTreeMap<IpAddr, Taken>,
     /// Live attachments of this node, newest last.
     witnesses: Vec<Witness>,
+    /// Which store it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lineage: Option<Lineage>,
     /// The revision of the node's own record, once it was seen to be this machine's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) node: Option<Revision>,

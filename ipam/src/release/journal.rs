@@ -172,10 +172,12 @@ impl<S: Store> Ipam<S> {
         let id = &note.attachment;
         match &note.task {
             Task::Release {
-                known: Some(known), ..
+                known: Some(known),
+                seen,
             } if known.revision.is_none() => {
                 let incarnation = &known.incarnation;
-                self.release_unfinished(id, incarnation, Scope::Incarnation, now)
+                // An earlier life's addresses may not have come to it: they are free as well.
+                self.release_unfinished(id, incarnation, Scope::UpTo(*seen), now)
                     .await?;
             }
             Task::Release {

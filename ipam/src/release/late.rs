@@ -38,7 +38,7 @@ impl<S: Store> Ipam<S> {
         }
         let task = Task::Sweep {
             incarnation: incarnation.clone(),
-            boot_id: self.boot_id.clone(),
+            boot_id: self.node.boot_id.clone(),
             due_ms: uptime_ms() + LATE_FOR_S * 1000,
         };
         self.note(id, task, now)
@@ -73,7 +73,7 @@ impl<S: Store> Ipam<S> {
 
     /// Whether what was under way then has arrived by now, or never will.
     pub(super) fn is_due(&self, boot_id: &str, due_ms: u64) -> bool {
-        boot_id != self.boot_id || uptime_ms() >= due_ms
+        boot_id != self.node.boot_id || uptime_ms() >= due_ms
     }
 
     /// Removes the record that stands in the way of late transactions of `id`, unless there is

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 use berth_store::{Answer, Compare, Outcome, Read, Revision, Store, StoreError, Txn, Write};
 use berth_types::{
-    AddressRecord, AttachmentId, AttachmentRecord, Incarnation, LocalAttachment, Phase,
+    AddressRecord, AttachmentId, AttachmentRecord, Incarnation, LocalAttachment, NodeId, Phase,
     Record as _, keys,
 };
 use jiff::Timestamp;
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::fault::checkpoint;
 use crate::hint::Hint;
+use crate::history::What;
 use crate::record::parse;
 use crate::{Ipam, IpamError};
 
@@ -98,6 +99,8 @@ enum Lives<'a> {
     One(&'a Incarnation),
     /// Those whose record the store had at that revision already.
     UpTo(Revision),
+    /// That one, and those.
+    OneOrUpTo(&'a Incarnation, Revision),
 }
 
 /// What the store holds of an attachment, with revisions.
@@ -153,7 +156,7 @@ impl<S: Store> Ipam<S> {
                 Some(seen) => seen,
                 None => self.standing(id).await?,
             };
-            let Some(mut plan) = plan(id, lives, &seen, now) else {
+            let Some(mut plan) = plan((id, &self.node.id), lives, &seen, now) else {
                 return Ok(Released::Nothing);
             };
             if late {
@@ -163,21 +166,29 @@ impl<S: Store> Ipam<S> {
             let outcome = self.store.commit(&plan.txn).await?;
             checkpoint("ipam.release.after");
             if let Outcome::Committed(revision) = outcome {
-                return Ok(self.learn_release(plan, revision, now).await);
+                return Ok(self.learn_release(id, plan, revision, now).await);
             }
         }
         Err(changing(id))
     }
 
-    async fn learn_release(&self, plan: Plan, revision: Revision, now: Timestamp) -> Released {
+    async fn learn_release(
+        &self,
+        id: &AttachmentId,
+        plan: Plan,
+        revision: Revision,
+        now: Timestamp,
+    ) -> Released {
         let Plan {
             txn: _,
             released,
+            held,
             incarnation,
         } = plan;
         let clock = Clock::at(now);
         for (address, record) in &released {
             let change = |hint: &mut Hint| {
+                hint.drop_witness(id);
                 hint.released(*address, revision, record, clock);
                 hint.idle_block(clock.uptime_ms)
             };
@@ -185,6 +196,9 @@ impl<S: Store> Ipam<S> {
             if let Some(block) = idle {
                 self.give_back(&record.pool, block).await;
             }
+        }
+        for (address, held) in &held {
+            self.write_down(What::Released, (*address, held), revision, now);
         }
         let addresses = released.into_iter().map(|(address, _)| address).collect();
         Released::Freed {
@@ -307,7 +321,10 @@ fn changing(id: &AttachmentId) -> IpamError {
 /// A release, ready to be sent.
 struct Plan {
     txn: Txn,
+    /// The records of the addresses as they become.
     released: Vec<(IpAddr, AddressRecord)>,
+    /// And as they were.
+    held: Vec<(IpAddr, AddressRecord)>,
     incarnation: Incarnation,
 }
 
@@ -322,14 +339,26 @@ impl Plan {
 }
 
 /// Decides what a release must change; `None` when nothing is left to be done. Pure.
-fn plan(id: &AttachmentId, lives: Lives<'_>, seen: &Standing, now: Timestamp) -> Option<Plan> {
+///
+/// A record of another machine that had the node's name is not this one's to release; one whose
+/// incarnation this one remembers is its own, also when its node id was lost.
+fn plan(
+    (id, node): (&AttachmentId, &NodeId),
+    lives: Lives<'_>,
+    seen: &Standing,
+    now: Timestamp,
+) -> Option<Plan> {
     let (attached_at, attached) = seen.attachment.as_ref()?;
     let may = match lives {
         Lives::Any => true,
         Lives::One(incarnation) => *incarnation == attached.incarnation,
         Lives::UpTo(revision) => *attached_at <= revision,
+        Lives::OneOrUpTo(incarnation, revision) => {
+            *incarnation == attached.incarnation || *attached_at <= revision
+        }
     };
-    if !may {
+    let known = matches!(lives, Lives::One(_));
+    if !may || (attached.node_id != *node && !known) {
         return None;
     }
     if attached.phase == Phase::Deleted {
@@ -338,7 +367,7 @@ fn plan(id: &AttachmentId, lives: Lives<'_>, seen: &Standing, now: Timestamp) ->
     let key = keys::attachment(id);
     let mut compares = vec![Compare::at(key.as_str(), *attached_at)];
     let mut writes = vec![Write::delete(key)];
-    let mut released = Vec::new();
+    let (mut released, mut held) = (Vec::new(), Vec::new());
     for (address, revision, record) in &seen.addresses {
         // An address that the attachment names but that is another's is left alone.
         if record
@@ -350,6 +379,7 @@ fn plan(id: &AttachmentId, lives: Lives<'_>, seen: &Standing, now: Timestamp) ->
             compares.push(Compare::at(keys::address(*address), *revision));
             writes.push(Write::put(keys::address(*address), given_up.encode()));
             released.push((*address, given_up));
+            held.push((*address, record.clone()));
         }
     }
     let txn = Txn {
@@ -360,6 +390,7 @@ fn plan(id: &AttachmentId, lives: Lives<'_>, seen: &Standing, now: Timestamp) ->
     Some(Plan {
         txn,
         released,
+        held,
         incarnation: attached.incarnation.clone(),
     })
 }

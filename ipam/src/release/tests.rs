@@ -35,7 +35,7 @@ fn attached(addresses: &[IpAddr], phase: Phase) -> (Revision, AttachmentRecord) 
         addresses: addresses.to_vec(),
         pod: None,
         netns: None,
-        node_id: "0".repeat(32).parse().unwrap(),
+        node_id: node(),
         incarnation: incarnation(1),
         phase,
     };
@@ -49,9 +49,13 @@ fn live() -> Standing {
     }
 }
 
+fn node() -> NodeId {
+    "0".repeat(32).parse().unwrap()
+}
+
 fn decide(only: Option<&Incarnation>, seen: &Standing) -> Option<Plan> {
     let lives = only.map_or(Lives::Any, Lives::One);
-    plan(&id(), lives, seen, Timestamp::UNIX_EPOCH)
+    plan((&id(), &node()), lives, seen, Timestamp::UNIX_EPOCH)
 }
 
 #[test]
@@ -131,7 +135,8 @@ fn what_the_node_has_not_seen_yet_is_a_later_life() {
         (ATTACHED_AT, true),
         (Revision(ATTACHED_AT.0 + 1), true),
     ] {
-        let plan = plan(&id(), Lives::UpTo(seen), &live(), Timestamp::UNIX_EPOCH);
+        let lives = Lives::UpTo(seen);
+        let plan = plan((&id(), &node()), lives, &live(), Timestamp::UNIX_EPOCH);
         assert_eq!(plan.is_some(), frees, "case: {seen:?}");
     }
 }
@@ -147,4 +152,11 @@ fn a_record_that_is_left_replaces_the_removal() {
         Write::put(keys::attachment(&id()), tombstone.encode()),
     ];
     assert_eq!(plan.txn.writes, writes);
+}
+
+#[test]
+fn what_another_machine_of_the_name_made_is_not_released() {
+    let other: NodeId = "1".repeat(32).parse().unwrap();
+    let plan = plan((&id(), &other), Lives::Any, &live(), Timestamp::UNIX_EPOCH);
+    assert!(plan.is_none());
 }

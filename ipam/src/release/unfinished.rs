@@ -26,8 +26,9 @@ enum Barred {
 pub enum Scope {
     /// Whatever the attachment holds: a DEL is its latest word.
     Attachment,
-    /// What that life claimed, and nothing of a later one: a release that comes late.
-    Incarnation,
+    /// What that life claimed, and what the store had at that revision: the newest that the node
+    /// knew of when the interface had gone. A release that comes late frees nothing of a later life.
+    UpTo(Revision),
 }
 
 impl<S: Store> Ipam<S> {
@@ -47,7 +48,7 @@ impl<S: Store> Ipam<S> {
     ) -> Result<Released, IpamError> {
         let lives = match scope {
             Scope::Attachment => Lives::Any,
-            Scope::Incarnation => Lives::One(incarnation),
+            Scope::UpTo(seen) => Lives::OneOrUpTo(incarnation, seen),
         };
         let mut released = self.release_where(id, None, lives, now).await?;
         if released.is_of(incarnation) || !self.store.outlives_sender() {
@@ -59,7 +60,7 @@ impl<S: Store> Ipam<S> {
             match self.bar(id, incarnation).await? {
                 Barred::Done => return Ok(released),
                 // A later life that stands is in the way by itself.
-                Barred::Arrived if scope == Scope::Incarnation && released == Released::Nothing => {
+                Barred::Arrived if scope != Scope::Attachment && released == Released::Nothing => {
                     released = self.release_where(id, None, lives, now).await?;
                     return Ok(released);
                 }

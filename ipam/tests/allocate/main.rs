@@ -14,31 +14,10 @@ mod etcd_only;
 mod processes;
 mod support;
 
-/// Makes one test of every claim for each store.
-macro_rules! on_both_stores {
-    ($($group:ident: $($claim:ident),+;)+) => {
-        mod embedded {
-            $(mod $group { $(
-                #[test]
-                fn $claim() {
-                    let site = crate::support::Site::embedded();
-                    crate::support::block_on(crate::claims::$group::$claim(&site));
-                }
-            )+ })+
-        }
-        mod etcd {
-            $(mod $group { $(
-                #[test]
-                fn $claim() {
-                    let site = crate::support::Site::etcd();
-                    crate::support::block_on(crate::claims::$group::$claim(&site));
-                }
-            )+ })+
-        }
-    };
-}
-
-on_both_stores! {
+etcd_testing::on_both_stores! {
+    embedded: crate::support::Site::embedded,
+    etcd: crate::support::Site::etcd,
+    run: crate::support::block_on;
     giving:
         what_is_given_is_written_down_and_what_is_released_is_remembered,
         a_released_address_is_given_again_last,
@@ -53,6 +32,7 @@ on_both_stores! {
     lives:
         the_same_incarnation_gets_the_same_address,
         a_new_life_keeps_the_address_and_the_old_one_cannot_free_it,
+        an_address_kept_for_one_pod_is_not_passed_on_to_another,
         a_second_release_does_nothing,
         a_late_release_does_not_touch_the_next_holder,
         a_life_in_another_pool_gives_up_the_old_address;
@@ -74,11 +54,13 @@ on_both_stores! {
         a_lost_answer_is_asked_for_again,
         after_a_lost_answer_every_error_is_an_unknown_outcome,
         a_lost_answer_takes_no_address_from_a_container_that_is_started_again,
+        a_container_id_that_another_pod_uses_again_leaves_history,
         answers_that_stay_lost_are_told_and_a_release_frees_what_was_taken;
     journal:
         releases_wait_for_the_store_and_are_made_in_order,
         a_late_note_without_a_life_frees_no_later_one,
         a_late_note_of_an_unfinished_life_frees_no_later_one,
+        a_waiting_release_of_an_unfinished_life_frees_the_one_before,
         a_full_journal_takes_no_more,
         a_release_that_waits_is_not_made_when_its_attachment_lives_again,
         a_release_that_waits_is_not_made_while_somebody_drains,
@@ -99,6 +81,40 @@ on_both_stores! {
         an_attachment_that_cannot_be_read_is_left_alone,
         a_block_that_cannot_be_read_is_somebody_elses,
         a_release_leaves_alone_what_cannot_be_read;
+    dual_stack:
+        one_of_each_family_is_one_request,
+        when_one_family_is_used_up_nothing_is_left_behind,
+        a_pool_of_the_newer_family_alone_gives_one_address,
+        a_killed_claim_of_both_takes_neither;
+    sticky:
+        a_pod_gets_its_address_again_on_whichever_node,
+        pods_of_one_name_and_interfaces_of_one_pod_have_their_own,
+        the_longest_forsaken_is_given_up_only_when_the_pool_is_full,
+        a_pod_that_moves_to_another_pool_leaves_its_address,
+        what_its_pool_gives_no_more_is_replaced_and_the_rest_stays,
+        two_nodes_that_keep_it_at_once_keep_one;
+    take_over:
+        a_new_sandbox_takes_both_addresses_of_the_one_it_ended,
+        a_sandbox_that_cannot_be_ended_keeps_its_address,
+        an_address_that_was_waited_for_is_taken_once_nobody_answers,
+        another_interface_never_takes_over,
+        doubtful_addresses_come_last_and_only_while_nobody_answers;
+    reservations:
+        pods_of_a_workload_draw_from_its_set_until_it_is_used_up,
+        one_of_the_set_may_be_asked_for_and_none_outside,
+        a_container_that_is_started_again_leaves_what_is_not_of_the_set,
+        what_is_reserved_is_never_given_to_others,
+        a_reservation_deleted_meanwhile_gives_nothing_that_is_anothers;
+    pool_lists:
+        pools_are_tried_in_order_and_the_error_counts_those_that_are_full,
+        an_exclusion_reaches_every_nodes_next_allocation,
+        a_rested_address_of_anothers_block_comes_before_ones_own_resting,
+        a_hint_of_another_release_counts_as_none;
+    costs:
+        each_way_costs_no_more_than_the_table_says;
+    kills:
+        killed_before_or_after_any_transaction_nothing_stays,
+        lost_answers_change_nothing;
     crowds:
         sixty_four_tasks_of_one_node_get_different_addresses,
         eight_tasks_on_each_of_eight_nodes_get_different_addresses,

@@ -10,8 +10,8 @@ use std::time::Duration;
 use berth_ipam::{Ipam, NoEvidence, NodeIdentity, Request};
 use berth_store::{AnyStore, StoreConfig};
 use berth_types::Incarnation;
+use etcd_testing::process::dies_with_this_thread;
 
-use crate::support::etcd_server::die_with_this_thread;
 use crate::support::{OneAddress as _, Site, block_on, now, prod, random, subnet};
 
 const WORKERS: usize = 64;
@@ -71,7 +71,7 @@ fn start(folder: &Path, number: usize) -> Child {
     command.args(["--exact", "processes::worker", "--nocapture"]);
     command.env(VARIABLE, format!("{} {number}", folder.display()));
     command.stdin(Stdio::null()).stdout(Stdio::null());
-    die_with_this_thread(&mut command);
+    dies_with_this_thread(&mut command);
     command.spawn().expect("start a worker")
 }
 

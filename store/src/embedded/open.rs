@@ -13,7 +13,8 @@ use heed::{CommitOrAbort, Env, EnvOpenOptions, MdbError, RoTxn, WithoutTls};
 use nix::fcntl::{FallocateFlags, fallocate};
 
 use super::content::{Table, Tables};
-use super::{Options, users};
+use super::identity::FileMark;
+use super::{Options, identity, users};
 use crate::StoreError;
 
 /// Layout of the tables. A store with a higher number is left alone.
@@ -61,7 +62,8 @@ pub(super) fn open(folder: &Path, options: Options) -> Result<Arc<Shared>, Store
     check_length(&env, &real).map_err(unusable)?;
     env.clear_stale_readers()
         .map_err(|error| unusable(describe(error)))?;
-    let (tables, id) = open_tables(&env).map_err(|error| match error {
+    let file = identity::of(&real).map_err(|error| unusable(error.to_string()))?;
+    let (tables, id) = open_tables(&env, &file).map_err(|error| match error {
         OpenError::Newer(schema) => unusable(format!(
             "its schema is {schema}, this program knows {SCHEMA}; use a newer program"
         )),
@@ -264,7 +266,7 @@ impl From<heed::Error> for OpenError {
 
 /// Opens the tables and reads the store's id; makes both when they are missing, and only then
 /// takes the write lock.
-fn open_tables(env: &Env<WithoutTls>) -> Result<(Tables, String), OpenError> {
+fn open_tables(env: &Env<WithoutTls>, file: &FileMark) -> Result<(Tables, String), OpenError> {
     let reading = env.read_txn()?;
     let found = env.open_databases_and_commit(reading, |opener, txn| {
         let tables = (
@@ -289,18 +291,13 @@ fn open_tables(env: &Env<WithoutTls>) -> Result<(Tables, String), OpenError> {
     if schema > SCHEMA {
         return Err(OpenError::Newer(schema));
     }
-    let id = meta
-        .get(&reading, b"id")?
-        .ok_or(heed::Error::Mdb(MdbError::Corrupted))?;
-    Ok((Tables { kv, log }, String::from_utf8_lossy(id).into_owned()))
+    drop(reading);
+    Ok((Tables { kv, log }, identity::settle(env, meta, file)?))
 }
 
 /// Creates the tables, unless another process did meanwhile.
 fn create_tables(env: &Env<WithoutTls>) -> Result<(Table, Table, Table), OpenError> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random)
-        .map_err(|error| heed::Error::Io(io::Error::other(error.to_string())))?;
-    let id = format!("{:032x}", u128::from_be_bytes(random));
+    let id = identity::draw()?;
     let created = env.create_databases_and_commit(env.write_txn()?, |opener, txn| {
         let kv = opener.create_database::<Bytes, Bytes>(txn, Some("kv"))?;
         let log = opener.create_database::<Bytes, Bytes>(txn, Some("log"))?;

@@ -9,6 +9,7 @@ use tracing::debug;
 
 use super::connect::{Clients, Member, Settings};
 use super::failure::{Failure, classify};
+use crate::lineage::Answerers;
 use crate::{EtcdConfig, StoreError};
 
 /// Pause before asking a cluster again that is electing a leader.
@@ -19,6 +20,7 @@ pub(super) struct Cluster {
     settings: Settings,
     members: Vec<Member>,
     preferred: AtomicUsize,
+    answerers: Answerers,
 }
 
 impl Cluster {
@@ -42,12 +44,18 @@ impl Cluster {
             settings,
             members,
             preferred: AtomicUsize::new(preferred),
+            answerers: Answerers::default(),
         })
     }
 
     /// The store's name in errors.
     pub(super) fn name(&self) -> &str {
         &self.settings.store
+    }
+
+    /// Who has answered so far.
+    pub(super) const fn answerers(&self) -> &Answerers {
+        &self.answerers
     }
 
     /// Performs a request that changes nothing, on one endpoint after the other until one

@@ -3,6 +3,7 @@
 use etcd_client as etcd;
 use etcd_client::{CompareOp, DeleteOptions, GetOptions, TxnOp, TxnOpResponse};
 
+use crate::lineage::Answerers;
 use crate::{Answer, Compare, Entry, Event, KeyRange, Outcome, Read, Revision, Txn, Write};
 
 /// A range in etcd's terms; `None` when nothing can be in it.
@@ -22,9 +23,13 @@ pub(super) fn to_number(revision: Revision) -> i64 {
     i64::try_from(revision.0).unwrap_or(i64::MAX)
 }
 
-/// The revision of an answer.
-pub(super) fn revision(header: Option<&etcd::ResponseHeader>) -> Result<Revision, etcd::Error> {
+/// The revision of an answer, whose sender is noted.
+pub(super) fn revision(
+    header: Option<&etcd::ResponseHeader>,
+    answerers: &Answerers,
+) -> Result<Revision, etcd::Error> {
     let header = header.ok_or_else(|| etcd::Error::Internal("answer without header".to_owned()))?;
+    answerers.note(header.cluster_id());
     Ok(from_number(header.revision()))
 }
 
@@ -84,8 +89,9 @@ pub(super) fn question(read: &Read, limit: i64) -> Option<(Vec<u8>, Option<GetOp
 pub(super) fn outcome(
     otherwise: &[Read],
     response: &etcd::TxnResponse,
+    answerers: &Answerers,
 ) -> Result<Outcome, etcd::Error> {
-    let revision = revision(response.header())?;
+    let revision = revision(response.header(), answerers)?;
     if response.succeeded() {
         return Ok(Outcome::Committed(revision));
     }

@@ -20,8 +20,11 @@ use std::sync::Arc;
 
 pub use watch::EtcdWatch;
 
+use crate::Txn;
 use crate::limits::{check_reads, check_txn};
-use crate::{Answer, EtcdConfig, KeyRange, Outcome, Read, Revision, Store, StoreError, Txn};
+use crate::{
+    Answer, EtcdConfig, KeyRange, LineageSeen, Outcome, Read, Revision, Store, StoreError,
+};
 use cluster::Cluster;
 
 /// The store of a cluster; see the module's description.
@@ -74,11 +77,16 @@ impl Store for EtcdStore {
 
     async fn commit(&self, txn: &Txn) -> Result<Outcome, StoreError> {
         check_txn(txn).map_err(|reason| self.rejected(reason))?;
+        let answerers = self.cluster.answerers();
         let sent = self.cluster.send(|clients| {
             let (mut kv, request) = (clients.kv, convert::txn(txn));
-            async move { convert::outcome(&txn.otherwise, &kv.txn(request).await?) }
+            async move { convert::outcome(&txn.otherwise, &kv.txn(request).await?, answerers) }
         });
         sent.await.map_err(|failure| self.cluster.error(failure))
+    }
+
+    fn lineage(&self) -> LineageSeen {
+        self.cluster.answerers().seen()
     }
 
     async fn watch(&self, range: &KeyRange, after: Revision) -> Result<EtcdWatch, StoreError> {

@@ -6,6 +6,7 @@ use etcd_client::{GetOptions, GetResponse, TxnOpResponse};
 use super::cluster::Cluster;
 use super::convert;
 use super::failure::Failure;
+use crate::lineage::Answerers;
 use crate::{Answer, Entry, Read, Revision};
 
 /// Keys asked for at first; most lists end here.
@@ -72,7 +73,7 @@ async fn first_pages(cluster: &Cluster, reads: &[Read]) -> Result<(Revision, Vec
     let mut limit = FIRST_PAGE;
     loop {
         match cluster
-            .ask(|clients| ask_first_pages(clients.kv, reads, limit))
+            .ask(|clients| ask_first_pages(clients.kv, reads, limit, cluster.answerers()))
             .await
         {
             Err(Failure::TooLarge(_)) if limit > 1 => limit /= 8,
@@ -86,6 +87,7 @@ async fn ask_first_pages(
     mut kv: etcd::KvClient,
     reads: &[Read],
     limit: i64,
+    answerers: &Answerers,
 ) -> Result<(Revision, Vec<Page>), etcd::Error> {
     let mut asked = reads
         .iter()
@@ -95,11 +97,14 @@ async fn ask_first_pages(
         (None, _) => {
             let nothing = GetOptions::new().with_count_only();
             let found = kv.get([0], Some(nothing)).await?;
-            Ok((convert::revision(found.header())?, Vec::new()))
+            Ok((convert::revision(found.header(), answerers)?, Vec::new()))
         }
         (Some((key, options)), None) => {
             let found = kv.get(key, options).await?;
-            Ok((convert::revision(found.header())?, vec![found.into()]))
+            Ok((
+                convert::revision(found.header(), answerers)?,
+                vec![found.into()],
+            ))
         }
         (Some(_), Some(_)) => {
             let asked: Vec<_> = reads
@@ -111,7 +116,10 @@ async fn ask_first_pages(
                 TxnOpResponse::Get(found) => found.into(),
                 _ => Page::default(),
             });
-            Ok((convert::revision(found.header())?, pages.collect()))
+            Ok((
+                convert::revision(found.header(), answerers)?,
+                pages.collect(),
+            ))
         }
     }
 }
@@ -134,7 +142,11 @@ async fn rest(
         let page = cluster
             .ask(|clients| {
                 let (mut kv, start, options) = (clients.kv, start.clone(), options.clone());
-                async move { kv.get(start, Some(options)).await }
+                async move {
+                    let found = kv.get(start, Some(options)).await?;
+                    convert::revision(found.header(), cluster.answerers())?;
+                    Ok(found)
+                }
             })
             .await;
         let Page {

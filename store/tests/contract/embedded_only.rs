@@ -82,6 +82,28 @@ fn a_store_keeps_its_identity() {
 }
 
 #[test]
+fn a_copy_put_in_the_stores_place_is_another_lineage_once() {
+    let (home, folder) = folder();
+    let (data, backup) = (folder.join("data.mdb"), home.path().join("backup"));
+    let of = |folder: &Path| open(folder).lineage();
+    let original = of(&folder);
+    fs::copy(&data, &backup).expect("back up");
+    assert_eq!(of(&folder), original, "a backup is only read");
+    fs::remove_file(&data).expect("remove");
+    fs::copy(&backup, &data).expect("restore");
+    let restored = of(&folder);
+    assert_ne!(restored, original);
+    assert_eq!(of(&folder), restored, "it keeps the new one");
+    let moved = home.path().join("moved");
+    fs::rename(&folder, &moved).expect("move");
+    assert_eq!(
+        of(&moved),
+        restored,
+        "a folder that was moved is the same store"
+    );
+}
+
+#[test]
 fn a_full_store_says_so_changes_nothing_and_lets_go_of_keys() {
     let (_home, folder) = folder();
     let options = Options {

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use berth_store::{AnyStore, Compare, EtcdConfig, KeyRange, Outcome, Read, Store as _};
+use berth_store::{
+    AnyStore, Compare, EtcdConfig, KeyRange, LineageSeen, Outcome, Read, Store as _,
+};
 use berth_store::{StoreConfig, StoreError, Txn, Watch as _, Write};
+use etcd_testing::{Etcd, free_port};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::claims::watching::take;
-use crate::etcd_server::{EtcdServer, free_port};
 use crate::fixture::put;
 use crate::proxy::{Answers, Proxy};
 
@@ -37,12 +39,39 @@ fn create(key: &str) -> Txn {
 }
 
 #[test]
+fn answers_of_two_clusters_are_told_for_good() {
+    crate::block_on(async {
+        let (one, other) = (Etcd::start(), Etcd::start());
+        let lineage_of = async |url: &String| {
+            let store = open([url.clone()]);
+            assert_eq!(store.lineage(), LineageSeen::Nobody);
+            put(&store, "a", "").await;
+            store.lineage()
+        };
+        let first = lineage_of(&one.endpoint()).await;
+        assert_ne!(first, lineage_of(&other.endpoint()).await);
+        // The endpoint to begin with is drawn at random.
+        let store = loop {
+            let store = open([one.endpoint(), other.endpoint()]);
+            put(&store, "a", "").await;
+            if store.lineage() == first {
+                break store;
+            }
+        };
+        drop(one);
+        let read = store.read(&[Read::Get(b"a".into())]).await;
+        read.expect("read from the one that is left");
+        assert_eq!(store.lineage(), LineageSeen::Several);
+    });
+}
+
+#[test]
 fn a_dead_endpoint_is_passed_over() {
     crate::block_on(async {
-        let server = EtcdServer::start(&[]);
+        let server = Etcd::start();
         // The endpoint to begin with is drawn at random.
         for round in 0..12 {
-            let store = open([nobody(), server.url.clone(), nobody()]);
+            let store = open([nobody(), server.endpoint(), nobody()]);
             let began = Instant::now();
             put(&store, "a", &round.to_string()).await;
             store.read(&[Read::Get(b"a".into())]).await.expect("read");
@@ -82,11 +111,11 @@ fn without_any_endpoint_the_store_is_unavailable() {
 #[test]
 fn an_endpoint_that_never_answers_costs_a_read_one_deadline() {
     crate::block_on(async {
-        let server = EtcdServer::start(&[]);
+        let server = Etcd::start();
         let silent = TcpListener::bind(("127.0.0.1", 0)).await.expect("bind");
         let silent = format!("http://{}", silent.local_addr().expect("address"));
         for _ in 0..6 {
-            let store = open([silent.clone(), server.url.clone()]);
+            let store = open([silent.clone(), server.endpoint()]);
             let began = Instant::now();
             store.read(&[Read::Get(b"a".into())]).await.expect("read");
             assert!(began.elapsed() < TIMEOUT * 2, "{:?}", began.elapsed());
@@ -103,12 +132,12 @@ fn an_endpoint_that_never_answers_costs_a_read_one_deadline() {
 #[test]
 fn an_endpoint_that_never_answers_leaves_a_commit_unknown_and_is_avoided_by_the_next() {
     crate::block_on(async {
-        let server = EtcdServer::start(&[]);
+        let server = Etcd::start();
         let silent = TcpListener::bind(("127.0.0.1", 0)).await.expect("bind");
         let silent = format!("http://{}", silent.local_addr().expect("address"));
         let mut unknown = 0;
         for round in 0..12 {
-            let store = open([silent.clone(), server.url.clone()]);
+            let store = open([silent.clone(), server.endpoint()]);
             let txn = create(&format!("a/{round}"));
             if let Err(error) = store.commit(&txn).await {
                 assert!(
@@ -128,8 +157,8 @@ fn an_endpoint_that_never_answers_leaves_a_commit_unknown_and_is_avoided_by_the_
 fn after_a_lost_answer_the_same_transaction_finds_itself_made_once() {
     for loss in [Answers::Vanish, Answers::Break] {
         crate::block_on(async {
-            let server = EtcdServer::start(&[]);
-            let proxy = Proxy::start(server.address()).await;
+            let server = Etcd::start();
+            let proxy = Proxy::start(&server.address().to_string()).await;
             let store = open([proxy.url()]);
             let before = store.read(&[]).await.expect("read").revision;
             proxy.set(loss);
@@ -159,8 +188,8 @@ fn after_a_lost_answer_the_same_transaction_finds_itself_made_once() {
 #[test]
 fn a_lost_answer_to_a_read_is_asked_for_again() {
     crate::block_on(async {
-        let server = EtcdServer::start(&[]);
-        let proxy = Proxy::start(server.address()).await;
+        let server = Etcd::start();
+        let proxy = Proxy::start(&server.address().to_string()).await;
         let store = open([proxy.url()]);
         put(&store, "a", "1").await;
         proxy.set(Answers::Break);
@@ -177,8 +206,8 @@ fn a_lost_answer_to_a_read_is_asked_for_again() {
 #[test]
 fn a_restarted_connection_is_used_again() {
     crate::block_on(async {
-        let server = EtcdServer::start(&[]);
-        let proxy = Proxy::start(server.address()).await;
+        let server = Etcd::start();
+        let proxy = Proxy::start(&server.address().to_string()).await;
         let store = open([proxy.url()]);
         for round in 0..5 {
             put(&store, "a", &round.to_string()).await;
@@ -199,8 +228,8 @@ fn a_restarted_connection_is_used_again() {
 #[test]
 fn a_watch_notices_that_its_peer_is_gone() {
     crate::block_on(async {
-        let server = EtcdServer::start(&[]);
-        let proxy = Proxy::start(server.address()).await;
+        let server = Etcd::start();
+        let proxy = Proxy::start(&server.address().to_string()).await;
         let store = open([proxy.url()]);
         let start = put(&store, "w/1", "1").await;
         let range = KeyRange::prefix("w/");
@@ -209,7 +238,7 @@ fn a_watch_notices_that_its_peer_is_gone() {
             proxy.set(loss);
             let next = async {
                 // An answer for the proxy to lose.
-                put(&open([server.url.clone()]), "w/1", "2").await;
+                put(&open([server.endpoint()]), "w/1", "2").await;
                 watch.next().await
             };
             let ended = tokio::time::timeout(Duration::from_secs(limit), next).await;
@@ -219,7 +248,7 @@ fn a_watch_notices_that_its_peer_is_gone() {
                 "{loss:?}: {error:?}"
             );
             proxy.set(Answers::Pass);
-            let mut watch = open([server.url.clone()])
+            let mut watch = open([server.endpoint()])
                 .watch(&range, start)
                 .await
                 .expect("watch");
@@ -231,8 +260,8 @@ fn a_watch_notices_that_its_peer_is_gone() {
 #[test]
 fn a_store_over_its_quota_is_full() {
     crate::block_on(async {
-        let server = EtcdServer::start(&["--quota-backend-bytes", "4000000"]);
-        let store = open([server.url.clone()]);
+        let server = Etcd::start_with(&["--quota-backend-bytes", "4000000"]);
+        let store = open([server.endpoint()]);
         let mut full = None;
         for number in 0..100 {
             let writes = vec![Write::put(format!("n/{number}"), vec![0; 200_000])];
@@ -259,8 +288,8 @@ fn a_store_over_its_quota_is_full() {
 #[test]
 fn what_etcd_itself_refuses_is_rejected() {
     crate::block_on(async {
-        let server = EtcdServer::start(&["--max-txn-ops", "2"]);
-        let store = open([server.url.clone()]);
+        let server = Etcd::start_with(&["--max-txn-ops", "2"]);
+        let store = open([server.endpoint()]);
         let many = Txn {
             writes: (0..3).map(|n| Write::put(format!("n/{n}"), "")).collect(),
             ..Txn::default()

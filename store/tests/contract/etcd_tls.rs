@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use berth_store::{AnyStore, EtcdConfig, Read, Store as _, StoreConfig, StoreError};
+use etcd_testing::Etcd;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer};
 use rcgen::{KeyPair, KeyUsagePurpose};
 use tempfile::TempDir;
 
-use crate::etcd_server::EtcdServer;
 use crate::fixture::put;
 
 /// A certificate authority with files `NAME.pem` and `NAME.key` of what it signed.
@@ -49,28 +49,25 @@ impl Authority {
         self.folder.join(format!("{name}.{kind}"))
     }
 
-    fn serve(&self) -> EtcdServer {
+    fn serve(&self) -> Etcd {
         let path = |name, kind| self.file(name, kind).to_str().expect("UTF-8").to_owned();
-        EtcdServer::start_with(
-            "https",
-            &[
-                "--client-cert-auth",
-                "--trusted-ca-file",
-                &path("ca", "pem"),
-                "--cert-file",
-                &path("server", "pem"),
-                "--key-file",
-                &path("server", "key"),
-            ],
-        )
+        Etcd::start_tls(&[
+            "--client-cert-auth",
+            "--trusted-ca-file",
+            &path("ca", "pem"),
+            "--cert-file",
+            &path("server", "pem"),
+            "--key-file",
+            &path("server", "key"),
+        ])
     }
 
-    fn config(&self, server: &EtcdServer, client: &str) -> EtcdConfig {
+    fn config(&self, server: &Etcd, client: &str) -> EtcdConfig {
         EtcdConfig {
             ca: Some(self.file("ca", "pem")),
             cert: Some(self.file(client, "pem")),
             key: Some(self.file(client, "key")),
-            ..EtcdConfig::plain([server.url.clone()])
+            ..EtcdConfig::plain([server.endpoint()])
         }
     }
 }
@@ -120,7 +117,7 @@ fn a_server_of_another_authority_is_not_trusted() {
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
     let words = error.to_string();
     assert!(
-        words.contains("certificate") && words.contains(&server.url),
+        words.contains("certificate") && words.contains(&server.endpoint()),
         "{words}"
     );
 }

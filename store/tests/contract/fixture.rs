@@ -3,9 +3,9 @@
 use berth_store::embedded::{EmbeddedStore, Options};
 use berth_store::{AnyStore, EtcdConfig, KeyRange, Outcome, Revision, Store as _, StoreConfig};
 use berth_store::{Txn, Write};
+use etcd_client::Client;
+use etcd_testing::Etcd;
 use tempfile::TempDir;
-
-use crate::etcd_server::EtcdServer;
 
 /// A store nobody else uses, and what keeps it alive.
 pub(crate) struct Fixture {
@@ -15,7 +15,7 @@ pub(crate) struct Fixture {
 
 enum Home {
     Folder { _folder: TempDir },
-    Server(EtcdServer),
+    Server(Etcd),
 }
 
 /// So few that a test can write more.
@@ -32,8 +32,8 @@ impl Fixture {
     }
 
     pub(crate) fn etcd() -> Self {
-        let server = EtcdServer::start(&[]);
-        let config = StoreConfig::Etcd(EtcdConfig::plain([server.url.clone()]));
+        let server = Etcd::start();
+        let config = StoreConfig::Etcd(EtcdConfig::plain([server.endpoint()]));
         Self {
             config,
             home: Home::Server(server),
@@ -67,9 +67,17 @@ impl Fixture {
             revision = put(store, "forgotten", &number.to_string()).await;
         }
         if let Home::Server(server) = &self.home {
-            server.compact(revision).await;
+            compact(server, revision).await;
         }
     }
+}
+
+/// Makes the server forget what was before `revision`.
+async fn compact(server: &Etcd, revision: Revision) {
+    let client = Client::connect([server.endpoint()], None).await;
+    let revision = i64::try_from(revision.0).expect("revision");
+    let compacted = client.expect("connect").compact(revision, None).await;
+    compacted.expect("compact");
 }
 
 /// Commits `txn` and returns its revision.

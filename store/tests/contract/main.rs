@@ -14,7 +14,6 @@ mod claims;
 mod embedded_damage;
 mod embedded_only;
 mod etcd_only;
-mod etcd_server;
 mod etcd_tls;
 mod fixture;
 mod jobs;
@@ -27,34 +26,14 @@ use std::time::Duration;
 
 use fixture::Fixture;
 
-/// Makes one test of every claim for each store.
-macro_rules! on_both_stores {
-    ($($group:ident: $($claim:ident),+;)+) => {
-        mod embedded {
-            $(mod $group { $(
-                #[test]
-                fn $claim() {
-                    crate::block_on(crate::claims::$group::$claim(&crate::Fixture::embedded()));
-                }
-            )+ })+
-        }
-        mod etcd {
-            $(mod $group { $(
-                #[test]
-                fn $claim() {
-                    crate::block_on(crate::claims::$group::$claim(&crate::Fixture::etcd()));
-                }
-            )+ })+
-        }
-    };
-}
-
-on_both_stores! {
+etcd_testing::on_both_stores! {
+    embedded: crate::Fixture::embedded, etcd: crate::Fixture::etcd, run: crate::block_on;
     reading:
         a_key_that_was_never_written_is_absent,
         a_list_is_in_key_order_and_keeps_to_its_range,
         odd_ranges_hold_what_they_say,
         several_reads_answer_in_their_order_at_one_revision,
+        whoever_asks_a_store_sees_one_lineage,
         a_list_of_20_000_keys_is_whole_and_of_one_revision,
         large_values_come_back_unchanged;
     transactions:

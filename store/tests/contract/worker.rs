@@ -10,8 +10,8 @@ use berth_store::StoreConfig;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::etcd_server::die_with_this_thread;
 use crate::jobs;
+use etcd_testing::process::dies_with_this_thread;
 
 const VARIABLE: &str = "BERTH_STORE_CONTRACT_WORKER";
 
@@ -80,7 +80,7 @@ impl Worker {
             .env(VARIABLE, order)
             .stdin(Stdio::null())
             .stdout(Stdio::null());
-        die_with_this_thread(&mut command);
+        dies_with_this_thread(&mut command);
         Self {
             child: command.spawn().expect("start a worker"),
             files,

@@ -6,6 +6,7 @@
 //! turn the answers are checked: no failure, no address twice, nothing left behind.
 
 pub mod contender;
+pub mod ipam;
 pub mod report;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 //! Pools: which addresses there are, and who may draw from them.
 
 mod block;
+mod exclusions;
 mod subnet;
 #[cfg(test)]
 mod tests;
@@ -185,6 +186,12 @@ impl PoolRecord {
     pub fn is_usable(&self, address: IpAddr) -> bool {
         self.subnet_of(address)
             .is_some_and(|subnet| subnet.is_usable(address))
+    }
+
+    /// Whether `address` lies in an exclusion.
+    pub fn excludes(&self, address: IpAddr) -> bool {
+        self.subnet_of(address)
+            .is_some_and(|subnet| subnet.excludes(address))
     }
 
     /// Every block, in the order of the subnets, lazily.

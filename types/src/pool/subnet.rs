@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
+use super::exclusions::{merged, overlap};
 use super::{Block, BlockSize, InvalidPool};
 use crate::address::{AddressRange, address_like, number};
 
@@ -237,43 +238,4 @@ impl Subnet {
             .filter_map(move |n| address_like(from, n))
             .filter(|address| self.is_usable(*address))
     }
-}
-
-fn overlap(a: &AddressRange, b: &AddressRange) -> Option<AddressRange> {
-    if !a.overlaps(b) {
-        return None;
-    }
-    let first = if number(a.first()) > number(b.first()) {
-        a.first()
-    } else {
-        b.first()
-    };
-    let last = if number(a.last()) < number(b.last()) {
-        a.last()
-    } else {
-        b.last()
-    };
-    AddressRange::new(first, last)
-}
-
-/// The same addresses as disjoint ranges in order.
-fn merged(ranges: &[AddressRange]) -> Vec<AddressRange> {
-    let mut sorted = ranges.to_vec();
-    sorted.sort_by_key(|range| number(range.first()));
-    let mut merged: Vec<AddressRange> = Vec::new();
-    for range in sorted {
-        match merged.last_mut() {
-            Some(previous) if previous.overlaps(&range) => {
-                let further = number(range.last()) > number(previous.last());
-                let last = if further {
-                    range.last()
-                } else {
-                    previous.last()
-                };
-                *previous = AddressRange::new(previous.first(), last).unwrap_or(*previous);
-            }
-            _ => merged.push(range),
-        }
-    }
-    merged
 }

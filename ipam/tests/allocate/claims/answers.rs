@@ -94,5 +94,19 @@ pub(crate) async fn a_lost_answer_takes_no_address_from_a_container_that_is_star
     assert_eq!(after.address(), before.address());
     let record = site.record(after.address()).await;
     assert_eq!(record, after.record());
-    assert!(record.previous.is_empty(), "it was never free: {record:?}");
+    let lives = record.previous.len();
+    assert_eq!(lives, 1, "the first life's end alone: {record:?}");
+}
+
+pub(crate) async fn a_container_id_that_another_pod_uses_again_leaves_history(site: &Site) {
+    site.pool(&[subnet("10.20.1.0/24")], 16).await;
+    let node = site.node("n1");
+    let request = |name: &str| node.ask_for("a", crate::support::cast::pod(name, "u"));
+    let before = node.allocate(&request("cart")).await.expect("an address");
+    let after = node.allocate(&request("till")).await.expect("an address");
+    assert_eq!(after.address(), before.address());
+    let [previous] = &after.record().previous[..] else {
+        panic!("one: {after:?}")
+    };
+    assert_eq!(previous.pod, request("cart").pod);
 }

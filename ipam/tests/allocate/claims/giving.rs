@@ -212,10 +212,16 @@ pub(crate) async fn a_pool_that_is_not_there_is_named(site: &Site) {
     site.pool(&[subnet("10.20.1.0/24")], 16).await;
     node.give("a").await;
     node.release("a").await;
+    pools::drain(&site.open(), &prod()).await.expect("drain");
     let pool = pools::get(&site.open(), &prod()).await.expect("the pool");
     pools::delete(&site.open(), &pool).await.expect("delete");
     assert!(gone(node.allocate(&node.ask("b")).await));
-    assert!(site.content().await.is_empty());
+    let left: Vec<_> = site.content().await.into_keys().collect();
+    assert_eq!(
+        left,
+        [keys::node(&node.ipam.node().name)],
+        "whose the name is"
+    );
 }
 
 pub(crate) async fn a_claim_that_was_refused_is_made_again(site: &Site) {

@@ -271,6 +271,26 @@ pub(crate) async fn a_late_note_of_an_unfinished_life_frees_no_later_one(site: &
     .await;
 }
 
+pub(crate) async fn a_waiting_release_of_an_unfinished_life_frees_the_one_before(site: &Site) {
+    site.pool(&[subnet("10.20.1.0/24")], 16).await;
+    let node = site.node("n1");
+    node.give("a").await;
+    node.give("b").await;
+    // The container is started again, its ADD fails, and it is removed.
+    node.rig.set(Mood::Away);
+    let again = node.ask("a");
+    node.allocate(&again).await.expect_err("the store is away");
+    let unfinished = Known::unfinished(again.incarnation);
+    node.ipam
+        .release_or_journal(&node.id("a"), Some(&unfinished), now())
+        .await
+        .expect("journal");
+    node.rig.set(Mood::Good);
+    node.ipam.drain(8, now()).await.expect("drain");
+    let held: Vec<_> = site.holders().await.into_values().collect();
+    assert_eq!(held, [node.id("b")], "nobody else would ever free it");
+}
+
 pub(crate) async fn releases_that_are_refused_do_not_use_up_every_turn(site: &Site) {
     site.pool(&[subnet("10.20.1.0/24")], 16).await;
     let node = site.node("n1");

@@ -1,7 +1,7 @@
 //! A container's id may live several times; only the life that holds an address can lose it.
 
-use berth_ipam::{Known, Released, pools};
-use berth_types::{BlockSize, PoolRecord};
+use berth_ipam::{Known, Released, Request, Stickiness, pools};
+use berth_types::{BlockSize, PodRef, PoolRecord};
 
 use crate::support::{OneAddress as _, Site, ip, known, now, subnet};
 
@@ -45,6 +45,33 @@ pub(crate) async fn a_new_life_keeps_the_address_and_the_old_one_cannot_free_it(
         .expect("release");
     assert!(matches!(released, Released::Freed { .. }));
     assert!(site.holders().await.is_empty());
+}
+
+pub(crate) async fn an_address_kept_for_one_pod_is_not_passed_on_to_another(site: &Site) {
+    site.pool(&[subnet("10.20.1.0/24")], 16).await;
+    let [n1, n2] = ["n1", "n2"].map(|name| site.node(name));
+    let ask = |mut request: Request, pod: &str, stickiness| {
+        request.pod = Some(PodRef {
+            namespace: "shop".to_owned(),
+            name: pod.to_owned(),
+            uid: pod.to_owned(),
+        });
+        request.stickiness = stickiness;
+        request
+    };
+    let web = |request| ask(request, "web-0", Stickiness::Sticky);
+    let kept = n1.allocate(&web(n1.ask("a"))).await.expect("an address");
+    // The container lives again as another pod, and as no pod that keeps its address.
+    let other = ask(n1.ask("a"), "other", Stickiness::AsPool);
+    let other = n1.allocate(&other).await.expect("an address");
+    assert_ne!(other.address(), kept.address());
+    let back = n2.allocate(&web(n2.ask("b"))).await.expect("an address");
+    assert_eq!(back.address(), kept.address());
+    // And as a pod that has an address of its own.
+    n2.release("b").await;
+    let web = n1.allocate(&web(n1.ask("a"))).await.expect("an address");
+    assert_eq!(web.address(), kept.address());
+    assert_eq!(site.holders().await.len(), 1);
 }
 
 pub(crate) async fn a_second_release_does_nothing(site: &Site) {

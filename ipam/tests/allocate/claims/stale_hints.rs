@@ -154,6 +154,7 @@ pub(crate) async fn a_pool_made_anew_with_other_blocks_gives_addresses(site: &Si
         for m in 0..20 {
             node.release(&format!("c{n}-{m}")).await;
         }
+        pools::drain(&site.open(), &prod()).await.expect("drain");
         let pool = pools::get(&site.open(), &prod()).await.expect("the pool");
         pools::delete(&site.open(), &pool).await.expect("delete");
     }

@@ -1,6 +1,6 @@
 //! A store, nodes that use it, and what must always hold between their records.
 
-pub(crate) mod etcd_server;
+pub(crate) mod cast;
 pub(crate) mod rig;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,17 +19,17 @@ use berth_types::{
     AddressRecord, AttachmentId, AttachmentRecord, BlockSize, Incarnation, Phase, PoolName,
     PoolRecord, Record as _, Subnet, keys,
 };
+use etcd_testing::Etcd;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use etcd_server::EtcdServer;
 use rig::Rig;
 
 /// A fresh store that nobody else uses.
 pub(crate) struct Site {
     pub(crate) config: StoreConfig,
     pub(crate) folder: TempDir,
-    pub(crate) server: Option<EtcdServer>,
+    pub(crate) server: Option<Etcd>,
 }
 
 impl Site {
@@ -45,8 +45,8 @@ impl Site {
 
     pub(crate) fn etcd() -> Self {
         let folder = TempDir::new().expect("temporary folder");
-        let server = EtcdServer::start();
-        let config = StoreConfig::Etcd(EtcdConfig::plain([server.url()]));
+        let server = Etcd::start();
+        let config = StoreConfig::Etcd(EtcdConfig::plain([server.endpoint()]));
         Self {
             config,
             folder,

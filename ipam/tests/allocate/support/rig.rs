@@ -4,8 +4,12 @@ use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use berth_store::{
-    Answer, AnyStore, AnyWatch, KeyRange, Outcome, Read, Revision, Store, StoreError, Txn,
+    Answer, AnyStore, AnyWatch, KeyRange, LineageSeen, Outcome, Read, Revision, Store, StoreError,
+    Txn,
 };
+
+/// The most operations of one kind that a node's transaction has; etcd allows 128.
+const MOST: usize = 16;
 
 /// The store of one node; clones share the misbehaviour.
 #[derive(Clone, Debug)]
@@ -124,6 +128,11 @@ impl Store for Rig {
     }
 
     async fn commit(&self, txn: &Txn) -> Result<Outcome, StoreError> {
+        let parts = [txn.compares.len(), txn.writes.len(), txn.otherwise.len()];
+        assert!(
+            parts.iter().all(|count| *count <= MOST),
+            "{parts:?}: {txn:?}"
+        );
         let (mood, intruder) = self.meet();
         if let Some(intruder) = intruder {
             self.real.commit(&intruder).await?;
@@ -151,6 +160,10 @@ impl Store for Rig {
 
     fn outlives_sender(&self) -> bool {
         self.real.outlives_sender()
+    }
+
+    fn lineage(&self) -> LineageSeen {
+        self.real.lineage()
     }
 
     async fn watch(&self, range: &KeyRange, after: Revision) -> Result<AnyWatch, StoreError> {

@@ -1,6 +1,6 @@
 //! Reading.
 
-use berth_store::{AnyStore, Entry, KeyRange, Read, Revision, Store as _, Write};
+use berth_store::{AnyStore, Entry, KeyRange, LineageSeen, Read, Revision, Store as _, Txn, Write};
 
 use crate::fixture::{Fixture, between, put, write};
 
@@ -8,6 +8,20 @@ pub(crate) async fn a_key_that_was_never_written_is_absent(fixture: &Fixture) {
     let store = fixture.open();
     let answer = store.read(&[Read::Get(b"a".into())]).await.expect("read");
     assert_eq!(answer.lists, [vec![]]);
+}
+
+pub(crate) async fn whoever_asks_a_store_sees_one_lineage(fixture: &Fixture) {
+    let [reader, writer, lister] = [(); 3].map(|()| fixture.open());
+    reader.read(&[Read::Get(b"a".into())]).await.expect("read");
+    let LineageSeen::One(lineage) = reader.lineage() else {
+        panic!("{:?}", reader.lineage())
+    };
+    assert!(!lineage.to_string().is_empty());
+    writer.commit(&Txn::default()).await.expect("commit");
+    assert_eq!(writer.lineage(), reader.lineage(), "by a commit");
+    let all = [Read::List(KeyRange::prefix("a")), Read::Get(b"b".into())];
+    lister.read(&all).await.expect("read");
+    assert_eq!(lister.clone().lineage(), reader.lineage(), "by a list");
 }
 
 pub(crate) async fn a_list_is_in_key_order_and_keeps_to_its_range(fixture: &Fixture) {

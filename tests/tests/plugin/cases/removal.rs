@@ -137,23 +137,37 @@ fn case_27_del_goes_by_its_own_record_and_not_by_prev_result() {
 #[test]
 fn case_28_del_releases_also_when_the_nodes_files_are_lost() {
     for kind in [Kind::Embedded, Kind::Etcd] {
-        let ground = Ground::new(kind, WIDE);
-        for (case, lost) in [
-            ("runDir", &["run"][..]),
-            ("stateDir", &["state"]),
-            ("both", &["run", "state"]),
-            ("the record alone", &["run/attachments"]),
-        ] {
-            let container = ground.container("a");
-            container.add().success();
-            for folder in lost {
-                fs::remove_dir_all(ground.node().file(folder)).expect("remove a folder");
-            }
-            container.del().success();
-            assert_eq!(container.netns.links(), [""; 0], "{case}");
-            ground.assert_clean(case);
+        for (case, lost) in [("runDir", "run"), ("the record alone", "run/attachments")] {
+            case_28(kind, case, &[lost]).assert_clean(case);
         }
+        // The node's identity is lost with its state; what its record remembers is its own.
+        case_28(kind, "stateDir", &["state"]).assert_clean("stateDir");
     }
+}
+
+/// Without identity and record nothing says whose the address is: it stays held, the name taken,
+/// until an operator says that this is the same node.
+#[test]
+fn case_76_a_node_that_lost_everything_frees_nothing_by_its_name() {
+    for kind in [Kind::Embedded, Kind::Etcd] {
+        let ground = case_28(kind, "both", &["run", "state"]);
+        assert_eq!(ground.held().len(), 1);
+        let error = ground.container("b").add().failure();
+        assert_eq!(error.code, 7, "{error:?}");
+        assert!(error.msg.contains("another machine"), "{error:?}");
+    }
+}
+
+fn case_28(kind: Kind, case: &str, lost: &[&str]) -> Ground {
+    let ground = Ground::new(kind, WIDE);
+    let container = ground.container("a");
+    container.add().success();
+    for folder in lost {
+        fs::remove_dir_all(ground.node().file(folder)).expect("remove a folder");
+    }
+    container.del().success();
+    assert_eq!(container.netns.links(), [""; 0], "{case}");
+    ground
 }
 
 /// go-cni takes a DEL whose error says "not found" for a success.

@@ -1,4 +1,12 @@
-//! Who this node is.
+//! Who this node is, and whether its name is its own.
+//!
+//! A name can be given twice: two machines of one host name, a machine installed anew, a disk image
+//! that was cloned with everything on it. So a node is its random id, together with the machine that
+//! has it; the store's record at `nodes/<node>` says which that is. [`judge`] compares, and a name
+//! that is another's allocates nothing until [`adopt`] was asked for.
+
+pub mod adopt;
+mod standing;
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -7,14 +15,22 @@ use std::path::Path;
 use berth_types::{NodeId, NodeName};
 
 use crate::IpamError;
+pub use standing::{Anothers, Standing, Why, judge};
 
-/// A node's name, and the random id that no other node has.
+const MACHINE_ID: &str = "/etc/machine-id";
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// A node's name, the random id that no other node has, and the machine that has both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeIdentity {
     /// The name, by default the host's.
     pub name: NodeName,
     /// The random id.
     pub id: NodeId,
+    /// `/etc/machine-id`; empty where there is none, or none yet.
+    pub machine_id: String,
+    /// Which boot this is; empty where the kernel does not say.
+    pub boot_id: String,
 }
 
 impl NodeIdentity {
@@ -40,12 +56,26 @@ impl NodeIdentity {
         let id = id
             .and_then(parse)
             .map_err(|source| IpamError::Disk { path, source })?;
-        Ok(Self { name, id })
+        Ok(Self {
+            name,
+            id,
+            machine_id: said_in(Path::new(MACHINE_ID)),
+            boot_id: said_in(Path::new(BOOT_ID)),
+        })
     }
 
     /// A number that differs from node to node.
     pub(crate) fn seed(&self) -> u64 {
         crate::seed(self.id.as_str())
+    }
+}
+
+/// The one line of a file. What systemd writes into an image that was never booted is no id.
+fn said_in(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    match text.trim() {
+        "uninitialized" => String::new(),
+        id => id.to_owned(),
     }
 }
 

@@ -1,0 +1,81 @@
+//! Names that two machines have.
+
+use std::fs;
+
+use berth_ipam::node::{Standing, adopt, judge};
+use berth_ipam::republish::{OnConflict, RepublishError};
+use berth_types::{NodeRecord, Record as _, keys};
+
+use crate::site::{Restore, Site};
+
+/// The machine's disk is wiped: the next start draws another id.
+fn wipe(site: &Site, node: &str) {
+    fs::remove_dir_all(site.folder.path().join(node)).expect("wipe the disk");
+}
+
+pub(crate) async fn case_76_another_machine_of_that_name_answers_nothing_until_it_adopts(
+    site: &mut Site,
+) {
+    site.pool().await;
+    site.node("n1").start("a").await;
+    site.back_up();
+    site.node("n1").start("b").await;
+    site.restore(Restore::Plain).await;
+    site.close().await;
+    site.node("n1").republish().await;
+    wipe(site, "n1");
+    let other = site.node("n1");
+    let refused = other.try_republish(OnConflict::Stay).await;
+    assert!(
+        matches!(refused, Err(RepublishError::Anothers(_))),
+        "{refused:?}"
+    );
+    let adoption = adopt::look(&site.open(), other.ipam.node()).await;
+    let adoption = adoption.expect("look");
+    assert_eq!(
+        adoption.left_behind.len(),
+        2,
+        "what the first machine had stays held"
+    );
+    let taken = adoption.after.clone().expect("something to take");
+    assert_eq!(taken.answered, None, "the answer was the other machine's");
+    assert!(adoption.commit(&site.open()).await.expect("adopt"));
+    assert_eq!(judge(Some(&taken), other.ipam.node()), Standing::Ours);
+    let report = other.republish().await;
+    assert!(report.answered);
+    assert_eq!(
+        report.stale,
+        [],
+        "another machine's attachments are not this one's to judge"
+    );
+    assert_eq!(site.holders().await.len(), 2);
+}
+
+pub(crate) async fn an_adoption_is_made_only_on_what_was_shown(site: &mut Site) {
+    let (first, store) = (site.node("n1"), site.open());
+    let claim = adopt::look(&store, first.ipam.node()).await.expect("look");
+    assert!(claim.before.is_none());
+    assert!(claim.commit(&store).await.expect("claim"));
+    assert!(
+        !claim.commit(&store).await.expect("refused"),
+        "it was shown absent"
+    );
+    let ours = adopt::look(&store, first.ipam.node()).await.expect("look");
+    assert_eq!(ours.after, None, "it is ours already");
+    wipe(site, "n1");
+    let second = site.node("n1");
+    let shown = adopt::look(&store, second.ipam.node()).await.expect("look");
+    wipe(site, "n1");
+    let third = site.node("n1");
+    let taken = adopt::look(&store, third.ipam.node()).await.expect("look");
+    assert!(taken.commit(&store).await.expect("adopt"));
+    assert!(
+        !shown.commit(&store).await.expect("refused"),
+        "a third was faster"
+    );
+    let key = keys::node(&third.ipam.node().name);
+    let read = [berth_store::Read::Get(key.into())];
+    let answer = berth_store::Store::read(&store, &read).await.expect("read");
+    let record = NodeRecord::decode("x", &answer.lists[0][0].value).expect("a record");
+    assert_eq!(record.node_id, third.ipam.node().id);
+}
