@@ -4,18 +4,14 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::Duration;
 
 use berth_ipam::{lock_file, uptime_ms};
 use berth_types::AttachmentId;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::time::{ClockId, clock_nanosleep};
 
+use crate::clock::pause;
 use crate::spec::{CniError, Code};
-
-/// How often it is looked, in milliseconds.
-const INTERVAL_MS: u64 = 2;
 
 /// For how long a call waits for another on the same attachment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,14 +64,4 @@ pub(super) fn lock_linked(
             Err((_, errno)) => return Err(failed(errno.into())),
         }
     }
-}
-
-fn pause() {
-    let interval = Duration::from_millis(INTERVAL_MS).into();
-    // Woken early is looked again early.
-    let _early: nix::Result<_> = clock_nanosleep(
-        ClockId::CLOCK_MONOTONIC,
-        nix::time::ClockNanosleepFlags::empty(),
-        &interval,
-    );
 }

@@ -82,13 +82,13 @@ pub(super) async fn observe_at_rest(scope: &Scope<'_>) -> Result<Local, Republis
 fn observe(scope: &Scope<'_>) -> Result<Local, RepublishError> {
     let in_scope =
         |id: &AttachmentId| scope.networks.is_empty() || scope.networks.contains(&id.network);
-    let intents = files(&scope.run_dir.join("intents"))?;
+    let intents = files_of_both(scope, "intents")?;
     let intents: Vec<_> = intents.into_iter().filter_map(left_behind).collect();
     let mut local = Local {
         namespaces: Namespaces::find(),
         ..Local::default()
     };
-    for path in files(&scope.run_dir.join("attachments"))? {
+    for path in files_of_both(scope, "attachments")? {
         local.take(&path, in_scope);
     }
     let complete: BTreeSet<_> = local.live.iter().map(|a| a.attachment.clone()).collect();
@@ -151,6 +151,13 @@ fn left_behind(path: PathBuf) -> Option<Left> {
             .ok()
             .map(Left::Killed),
     }
+}
+
+/// The files of `berth`, and those of `berth-ipam`, which has its own below `ipam`.
+fn files_of_both(scope: &Scope<'_>, folder: &str) -> Result<Vec<PathBuf>, RepublishError> {
+    let mut all = files(&scope.run_dir.join(folder))?;
+    all.extend(files(&scope.run_dir.join("ipam").join(folder))?);
+    Ok(all)
 }
 
 /// The record files of a folder, in order; none where there is no folder.

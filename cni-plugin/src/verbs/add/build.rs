@@ -5,13 +5,14 @@ use std::os::fd::AsFd as _;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use berth_ipam::Lease;
 use berth_ipam::fault::checkpoint;
+use berth_ipam::{Lease, uptime_ms};
 use berth_types::MacAddr;
 use ipnetwork::IpNetwork;
 use nix::errno::Errno;
 
 use super::Work;
+use crate::clock::pause;
 use crate::host::{Announce, Link, Netlink, NetlinkError, NetnsError};
 use crate::plan::{Shape, Step};
 use crate::spec::{CniError, Code, Mode, RouteEntry};
@@ -19,6 +20,10 @@ use crate::verbs::allocator::Allocator;
 use crate::verbs::claim::{Unclaimed, claim};
 use crate::verbs::detach;
 use crate::verbs::takeover::Sandboxes;
+
+/// For how long an interface may outlive its namespace, in milliseconds: the kernel removes it in
+/// its own time, and until then it bears the hardware address that follows from its address.
+const LINGERS_MS: u64 = 2000;
 
 /// An interface that did not come to be; `linked` when its link was made.
 pub(super) struct Unbuilt {
@@ -151,7 +156,12 @@ impl Work<'_> {
             Step::EnableIpv6 => enable_ipv6(self.id.ifname.as_str())?,
             Step::Prepare { mac, announce } => {
                 let alias = detach::mark(&self.incarnation);
-                let prepared = netlink.prepare_link(index, &alias, *mac, *announce);
+                let begun = uptime_ms();
+                let mut prepared = netlink.prepare_link(index, &alias, *mac, *announce);
+                while is_taken(&prepared) && uptime_ms().saturating_sub(begun) < LINGERS_MS {
+                    pause();
+                    prepared = netlink.prepare_link(index, &alias, *mac, *announce);
+                }
                 prepared.map_err(|error| match (error.errno(), self.mac, mac) {
                     (Some(Errno::EADDRINUSE), None, Some(mac)) => self.mac_conflict(*mac),
                     _ => self.explain(&error),
@@ -222,6 +232,12 @@ impl Work<'_> {
             _ => CniError::new(Code::Internal, message),
         }
     }
+}
+
+/// Whether another interface bears the hardware address.
+fn is_taken(prepared: &Result<(), NetlinkError>) -> bool {
+    let error = prepared.as_ref().err();
+    error.is_some_and(|error| error.errno() == Some(Errno::EADDRINUSE))
 }
 
 /// Looks whether the interface is what the steps should have made of it.
