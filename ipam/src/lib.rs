@@ -32,6 +32,7 @@ pub mod reservations;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use berth_store::{Revision, Store, StoreConfig};
 use berth_types::{AddressRecord, PoolName, fnv1a};
@@ -59,6 +60,8 @@ pub struct Ipam<S> {
     /// What the store is called; see [`names_of`].
     names: Vec<String>,
     history: Log,
+    /// Where a program that stays keeps its hints.
+    memory: Option<Arc<hint::Memory>>,
 }
 
 impl<S: Store> Ipam<S> {
@@ -76,7 +79,16 @@ impl<S: Store> Ipam<S> {
             journal: state.join("journal"),
             names,
             history: Log::below(state),
+            memory: None,
         }
+    }
+
+    /// The same, for a program that stays and makes many calls: it keeps its hints in memory, and
+    /// writes them to their files every 10 ms at most, and when it ends.
+    #[must_use]
+    pub fn resident(mut self) -> Self {
+        self.memory = Some(Arc::default());
+        self
     }
 
     /// The store itself.
@@ -109,7 +121,10 @@ impl<S: Store> Ipam<S> {
     }
 
     fn hint(&self, pool: &PoolName) -> HintFile {
-        HintFile::new(&self.hints, pool)
+        match &self.memory {
+            Some(memory) => HintFile::resident(&self.hints, pool, memory),
+            None => HintFile::new(&self.hints, pool),
+        }
     }
 
     fn journal_folder(&self) -> PathBuf {

@@ -34,11 +34,31 @@ pub(crate) enum Choice {
 /// For how long a look at the whole pool is remembered.
 const DRY_FOR_MS: u64 = 5000;
 
-/// An address that can be had.
-struct Free {
-    revision: Revision,
-    address: IpAddr,
-    freed: Option<u64>,
+/// The addresses to try, each with the revision of its key.
+#[derive(Default)]
+struct Best {
+    /// Of the node's own blocks.
+    rested: Option<(Revision, IpAddr)>,
+    /// Of those too, but given up a moment ago.
+    resting: Option<(Revision, IpAddr)>,
+    /// Of blocks that nobody has.
+    spare: Option<(Revision, IpAddr)>,
+}
+
+/// The free addresses of a block, with their keys' revisions and when they were given up.
+fn free_in(
+    first: IpAddr,
+    block: &BlockHint,
+) -> impl Iterator<Item = (Revision, IpAddr, Option<u64>)> {
+    let all = Block {
+        first,
+        size: block.size,
+    };
+    all.addresses()
+        .filter_map(|address| match block.slots.get(&address) {
+            None => Some((Revision::ABSENT, address, None)),
+            Some(slot) => slot.free.as_ref().map(|_| (slot.r, address, slot.freed)),
+        })
 }
 
 /// Whether `at` is less than `span` ago. A later uptime is of an earlier boot, long ago.
@@ -56,25 +76,44 @@ impl Hint {
         let Some((_, pool)) = &self.pool else {
             return Choice::Look;
         };
-        let cooldown_ms = u64::from(pool.cooldown_s) * 1000;
-        let free = |mine: bool, rests: bool| {
-            let blocks = self.blocks.iter();
-            blocks
-                .filter(move |(first, b)| b.mine == mine && Family::of(**first) == family)
-                .flat_map(|(first, block)| self.free_in(pool, *first, block, now_ms))
-                .filter(move |free| is_recent(free.freed, cooldown_ms, now_ms) == rests)
-                .map(|free| (free.revision, free.address))
-                .min()
-        };
+        let best = self.best(pool, family, now_ms);
         let pick = |(revision, address)| self.pick(name, address, revision);
-        let own = free(true, false).and_then(pick).map(Choice::Own);
-        let spare = || free(false, false).and_then(pick).map(Choice::Claim);
+        let own = best.rested.and_then(pick).map(Choice::Own);
+        let spare = || best.spare.and_then(pick).map(Choice::Claim);
         let tired = || {
             let dry = is_recent(self.dry, DRY_FOR_MS, now_ms);
-            let tired = if dry { free(true, true) } else { None };
+            let tired = if dry { best.resting } else { None };
             tired.and_then(pick).map(Choice::Own)
         };
         own.or_else(spare).or_else(tired).unwrap_or(Choice::Look)
+    }
+
+    /// The addresses that are free for longest. One pass; what is not better is not looked at.
+    fn best(&self, pool: &PoolRecord, family: Family, now_ms: u64) -> Best {
+        let cooldown_ms = u64::from(pool.cooldown_s) * 1000;
+        let mut best = Best::default();
+        let blocks = self.blocks.iter();
+        for (first, block) in blocks.filter(|(first, _)| Family::of(**first) == family) {
+            for (revision, address, freed) in free_in(*first, block) {
+                let rests = is_recent(freed, cooldown_ms, now_ms);
+                let place = match (block.mine, rests) {
+                    (true, false) => &mut best.rested,
+                    (true, true) => &mut best.resting,
+                    (false, false) => &mut best.spare,
+                    (false, true) => continue,
+                };
+                let better = place.is_none_or(|known| (revision, address) < known);
+                if better && !self.is_taken(address, now_ms) && pool.is_usable(address) {
+                    *place = Some((revision, address));
+                }
+            }
+        }
+        best
+    }
+
+    fn is_taken(&self, address: IpAddr, now_ms: u64) -> bool {
+        let taken_at = self.taken.get(&address).map(|taken| taken.at);
+        is_recent(taken_at, TAKEN_FOR_MS, now_ms)
     }
 
     /// Notes that nothing rested was found in all of the pool: for a while own addresses that
@@ -97,33 +136,6 @@ impl Hint {
         if let Some(block) = self.blocks.get_mut(&block.first) {
             block.mine = false;
         }
-    }
-
-    fn free_in<'a>(
-        &'a self,
-        pool: &'a PoolRecord,
-        first: IpAddr,
-        block: &'a BlockHint,
-        now_ms: u64,
-    ) -> impl Iterator<Item = Free> {
-        let all = Block {
-            first,
-            size: block.size,
-        };
-        all.addresses().filter_map(move |address| {
-            let (revision, freed) = match block.slots.get(&address) {
-                None => (Revision::ABSENT, None),
-                Some(slot) if slot.free.is_some() => (slot.r, slot.freed),
-                Some(_) => return None,
-            };
-            let taken_at = self.taken.get(&address).map(|taken| taken.at);
-            let taken = is_recent(taken_at, TAKEN_FOR_MS, now_ms);
-            (!taken && pool.is_usable(address)).then_some(Free {
-                revision,
-                address,
-                freed,
-            })
-        })
     }
 
     fn pick(&self, name: &PoolName, address: IpAddr, revision: Revision) -> Option<Pick> {

@@ -3,12 +3,13 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use berth_store::Revision;
 use berth_types::{PoolName, fnv1a};
 use nix::fcntl::{Flock, FlockArg};
 
-use super::Hint;
+use super::{Hint, Memory};
 use crate::{IpamError, lock_file};
 
 /// The file of one pool's hint; shared by every process of the node.
@@ -20,6 +21,8 @@ use crate::{IpamError, lock_file};
 #[derive(Clone, Debug)]
 pub(crate) struct HintFile {
     path: PathBuf,
+    /// Where a program that stays keeps what the file holds.
+    memory: Option<Arc<Memory>>,
 }
 
 /// What a change of a hint gave.
@@ -51,13 +54,22 @@ impl<T> Updated<T> {
 }
 
 /// The length of the checksum's line.
-const HEAD: usize = 17;
+pub(super) const HEAD: usize = 17;
 
 impl HintFile {
     /// The hint of `pool` below `folder`, which is made when absent.
     pub(crate) fn new(folder: &Path, pool: &PoolName) -> Self {
         Self {
             path: folder.join(format!("{pool}.hint")),
+            memory: None,
+        }
+    }
+
+    /// The same, kept in `memory`.
+    pub(crate) fn resident(folder: &Path, pool: &PoolName, memory: &Arc<Memory>) -> Self {
+        Self {
+            memory: Some(Arc::clone(memory)),
+            ..Self::new(folder, pool)
         }
     }
 
@@ -65,12 +77,9 @@ impl HintFile {
     ///
     /// One that cannot be read is changed all the same, as an empty one.
     pub(crate) fn update<T>(&self, change: impl FnOnce(&mut Hint) -> T) -> Updated<T> {
-        let (value, kept) = match self.read() {
-            Ok((mut file, mut hint, former)) => {
-                let value = change(&mut hint);
-                (value, write(&mut file, &hint, former))
-            }
-            Err(error) => (change(&mut Hint::default()), Err(error)),
+        let (value, kept) = match &self.memory {
+            Some(memory) => memory.update(&self.path, change),
+            None => self.update_file(change),
         };
         let kept = kept.map_err(|source| IpamError::Disk {
             path: self.path.clone(),
@@ -79,15 +88,25 @@ impl HintFile {
         Updated { value, kept }
     }
 
-    /// The file, locked, with its hint and its length.
-    fn read(&self) -> io::Result<(Flock<File>, Hint, usize)> {
-        let file = lock_file::open(&self.path)?;
-        let mut file = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        let hint = parse(&bytes).unwrap_or_default();
-        Ok((file, hint, bytes.len()))
+    fn update_file<T>(&self, change: impl FnOnce(&mut Hint) -> T) -> (T, io::Result<()>) {
+        match lock(&self.path) {
+            Ok((mut file, bytes)) => {
+                let mut hint = parse(&bytes).unwrap_or_default();
+                let value = change(&mut hint);
+                (value, write(&mut file, &hint, bytes.len()).map(drop))
+            }
+            Err(error) => (change(&mut Hint::default()), Err(error)),
+        }
     }
+}
+
+/// The file, locked, with what it holds.
+pub(super) fn lock(path: &Path) -> io::Result<(Flock<File>, Vec<u8>)> {
+    let file = lock_file::open(path)?;
+    let mut file = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok((file, bytes))
 }
 
 /// The highest revision that any hint in `folder` has seen; 0 when there is none.
@@ -100,7 +119,7 @@ pub(crate) fn highest_seen(folder: &Path) -> Revision {
         .unwrap_or(Revision::ABSENT)
 }
 
-fn parse(bytes: &[u8]) -> Option<Hint> {
+pub(super) fn parse(bytes: &[u8]) -> Option<Hint> {
     let (head, body) = bytes.split_at_checked(HEAD)?;
     let intact = head == checksum(body).as_bytes();
     if intact {
@@ -110,7 +129,8 @@ fn parse(bytes: &[u8]) -> Option<Hint> {
     }
 }
 
-fn write(file: &mut File, hint: &Hint, former: usize) -> io::Result<()> {
+/// Writes the hint over `former` bytes; the first line of what it wrote.
+pub(super) fn write(file: &mut File, hint: &Hint, former: usize) -> io::Result<Vec<u8>> {
     let body = serde_json::to_vec(hint)?;
     let mut bytes = checksum(&body).into_bytes();
     bytes.extend(body);
@@ -119,7 +139,8 @@ fn write(file: &mut File, hint: &Hint, former: usize) -> io::Result<()> {
     if bytes.len() < former {
         file.set_len(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
     }
-    Ok(())
+    bytes.truncate(HEAD);
+    Ok(bytes)
 }
 
 /// A line that only this body has.

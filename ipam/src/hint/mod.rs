@@ -5,6 +5,7 @@
 
 mod choose;
 mod file;
+mod memory;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use crate::clock::Clock;
 
 pub(crate) use choose::{Choice, Pick};
 pub(crate) use file::{HintFile, highest_seen};
+pub(crate) use memory::Memory;
 
 /// How many recent attachments are remembered as witnesses.
 const WITNESSES: usize = 8;

@@ -34,8 +34,10 @@ pub struct Plan {
 
 /// How many callers there are at once.
 const CALLERS: [u32; 4] = [1, 16, 64, 256];
-/// How many allocate while addresses are only to be held.
-const FILLERS: u32 = 64;
+/// How many nodes hold addresses that are only to be held.
+const NODES: u32 = 600;
+/// How many of such a node's callers there are at once.
+const FILLERS: u32 = 16;
 
 /// What was measured at one number of callers, medians over the rounds.
 #[derive(Clone, Debug, Default)]
@@ -103,8 +105,10 @@ async fn measure(ground: &Ground, plan: Plan) -> Report {
     let before = ground.database_bytes().await;
     let none = allocate(&node, (plan.calls, 1)).await;
     release(&node, &none.names).await;
-    let filler = ground.node("filler");
-    allocate(&filler, (plan.held, FILLERS)).await;
+    for (n, share) in shares(plan.held, NODES).enumerate() {
+        let filler = ground.node(&format!("filler-{n}"));
+        allocate(&filler, (share, FILLERS)).await;
+    }
     let many = allocate(&node, (plan.calls, 1)).await;
     release(&node, &many.names).await;
     report.medians = [none, many].map(|round| Times::new(round.times).median());
@@ -269,7 +273,11 @@ impl Ground {
             routes: Vec::new(),
         };
         let size = BlockSize::try_from(16).expect("a block size");
-        let record = PoolRecord::new(vec![subnet], size);
+        let record = PoolRecord {
+            // Released addresses are used again at once: every round is on the same ones.
+            cooldown_s: 0,
+            ..PoolRecord::new(vec![subnet], size)
+        };
         let made = pools::create(&self.open(), &pool(), &record).await;
         made.expect("make the pool");
     }
@@ -287,7 +295,7 @@ impl Ground {
             .for_each(|(to, from)| *to = from);
         let node = NodeIdentity::load(name.parse().expect("a name"), &state, random);
         let node = node.expect("the node's id");
-        Arc::new(Ipam::new(self.open(), &self.config, node, &state))
+        Arc::new(Ipam::new(self.open(), &self.config, node, &state).resident())
     }
 
     /// How large the two records of an allocation are.

@@ -12,7 +12,7 @@ use e2e::bench::ipam::{self, Plan};
 #[derive(Debug, Parser)]
 struct Arguments {
     /// How many allocations in one round.
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     calls: u32,
     /// How often each has its turn at every number of callers.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
