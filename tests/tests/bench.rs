@@ -1,10 +1,20 @@
-//! The benchmark still runs. What it measures is not looked at: a test machine is busy.
+//! The benchmarks still run. What they measure is not looked at: a test machine is busy.
 
-use e2e::bench::{self, Plan};
+use e2e::bench::{self, Plan, Whom};
 
 #[test]
 fn the_etcd_and_embedded_benchmark_finds_no_failure_and_no_address_twice() {
+    runs(Whom::Interfaces);
+}
+
+#[test]
+fn the_etcd_and_embedded_benchmark_of_ipam_alone_does_so_too() {
+    runs(Whom::Ipam);
+}
+
+fn runs(whom: Whom) {
     let report = bench::run(Plan {
+        whom,
         calls: 3,
         at_once: 16,
         rounds: 2,

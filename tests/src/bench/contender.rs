@@ -10,7 +10,7 @@ use crate::debian;
 use crate::etcd::Etcd;
 use crate::lan::{Node, UPLINK};
 use crate::netns::Netns;
-use crate::plugin::{Call, Plugin, cnictl};
+use crate::plugin::{Call, Plugin, cnictl, program};
 use crate::process::{self, Measured};
 
 /// What runs for the whole benchmark: the pools, and the etcd that one of the contenders uses.
@@ -107,6 +107,53 @@ impl<'a> Setup<'a> {
             ),
             contender("berth, etcd", "etcd", Plugin::berth(), etcd),
         ]
+    }
+
+    /// Delegated IPAM alone, without an interface: the reference first, then `berth-ipam` with the
+    /// embedded store, then with etcd.
+    ///
+    /// # Panics
+    /// When a plugin is missing.
+    pub fn ipam_contenders(&self) -> Vec<Contender> {
+        let within = |ipam: Value| {
+            json!({
+                "cniVersion": "1.0.0", "name": "bench", "type": "macvlan", "master": UPLINK,
+                "ipam": ipam,
+            })
+        };
+        let reference = within(json!({
+            "type": "host-local", "subnet": "10.20.1.0/24", "gateway": "10.20.1.1",
+            "dataDir": self.node.file("host-local"),
+        }));
+        let berth = |id: &str, store: Value| {
+            let config = within(json!({
+                "type": "berth-ipam", "pool": "bench", "store": store, "node": "n1",
+                "runDir": self.memory.path().join(id),
+                "stateDir": self.node.file(&format!("{id}-state")),
+            }));
+            (id.to_owned(), config)
+        };
+        let etcd = json!({ "etcd": { "endpoints": [self.etcd.endpoint()] } });
+        let ours = [
+            (
+                "berth-ipam, embedded store",
+                berth("embedded", json!({ "embedded": self.node.file("ipam") })),
+            ),
+            ("berth-ipam, etcd", berth("etcd", etcd)),
+        ];
+        let mut contenders = vec![Contender {
+            name: "host-local".to_owned(),
+            id: "reference".to_owned(),
+            plugin: Plugin::reference("host-local"),
+            config: reference,
+        }];
+        contenders.extend(ours.map(|(name, (id, config))| Contender {
+            name: name.to_owned(),
+            id,
+            plugin: Plugin::at(program("berth-ipam", "berth-cni")),
+            config,
+        }));
+        contenders
     }
 
     /// # Panics

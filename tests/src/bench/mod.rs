@@ -20,9 +20,21 @@ use crate::process::Measured;
 use contender::{Contender, Setup};
 use report::{Figures, Report};
 
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Whom {
+    /// Plugins that make interfaces.
+    Interfaces,
+    /// IPAM plugins, as interface plugins call them.
+    Ipam,
+}
+
 /// How much to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
+    /// What.
+    pub whom: Whom,
     /// ADDs and DELs one after the other, for each contender. At most 200.
     pub calls: u8,
     /// ADDs at once. At most 200: every contender has one /24.
@@ -40,7 +52,10 @@ pub fn run(plan: Plan) -> Report {
     let lan = Lan::new(&LanOptions::default());
     let node = lan.node("n1");
     let setup = Setup::new(&node);
-    let contenders = setup.contenders();
+    let contenders = match plan.whom {
+        Whom::Interfaces => setup.contenders(),
+        Whom::Ipam => setup.ipam_contenders(),
+    };
 
     let mut figures: Vec<Figures> = contenders
         .iter()

@@ -93,6 +93,7 @@ impl Report {
     /// Puts the figures together with a description of the machine.
     pub fn new(plan: Plan, contenders: Vec<Figures>, floor: [Figures; 2]) -> Self {
         let Plan {
+            whom: _,
             calls,
             at_once,
             rounds,

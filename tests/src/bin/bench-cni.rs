@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use e2e::bench::{self, Plan};
+use e2e::bench::{self, Plan, Whom};
 
 /// Measures ADD and DEL of berth beside Debian's macvlan + host-local, in turn, and prints a table.
 #[derive(Debug, Parser)]
@@ -21,6 +21,9 @@ struct Arguments {
     /// How often the ADDs at once are repeated.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u8).range(1..))]
     rounds: u8,
+    /// IPAM plugins alone, as interface plugins call them: `berth-ipam` beside host-local.
+    #[arg(long)]
+    ipam: bool,
     /// A table for people, or everything measured for programs.
     #[arg(short, long, value_enum, default_value_t = Output::Markdown)]
     output: Output,
@@ -37,9 +40,11 @@ fn main() -> ExitCode {
         calls,
         at_once,
         rounds,
+        ipam,
         output,
     } = Arguments::parse();
     let report = bench::run(Plan {
+        whom: if ipam { Whom::Ipam } else { Whom::Interfaces },
         calls,
         at_once,
         rounds,
