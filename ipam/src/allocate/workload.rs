@@ -1,5 +1,6 @@
 //! Addresses drawn from the set that is reserved for a workload.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use berth_store::{Read, Revision, Store};
@@ -29,15 +30,27 @@ impl<S: Store> Ipam<S> {
         evidence: &dyn Evidence,
         now: Timestamp,
     ) -> Result<Lease, IpamError> {
+        // Addresses that somebody on the wire has, or that cannot be looked for there.
+        let mut noisy: BTreeMap<IpAddr, IpamError> = BTreeMap::new();
         for _ in 0..ATTEMPTS {
-            let (pool, members) = self.members(request, id).await?;
+            let (pool, mut members) = self.members(request, id).await?;
+            members.retain(|(address, _, _)| !noisy.contains_key(address));
             let mut asking = Asking::new(request, &pool, evidence, now);
-            let chosen = choose(&members, request, &self.node.name, id)?;
+            let chosen = match choose(&members, request, &self.node.name, id) {
+                Ok(chosen) => chosen,
+                // The others of the set are held: what is wrong with this one is what helps.
+                Err(in_use) => return Err(noisy.into_values().next().unwrap_or(in_use)),
+            };
             match self.allocate_fixed(&mut asking, &chosen).await {
                 Ok(Given::Lease(lease)) => return Ok(*lease),
                 Ok(Given::KeptFor(_) | Given::Stale) => {}
                 // Another pod of the workload was faster.
                 Err(IpamError::Held { .. }) if request.exact.is_empty() => {}
+                Err(
+                    error @ (IpamError::Conflict { address, .. } | IpamError::Doubtful { address }),
+                ) if request.exact.is_empty() => {
+                    noisy.insert(address, error);
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -104,6 +104,7 @@ etcd_testing::on_both_stores! {
         one_of_the_set_may_be_asked_for_and_none_outside,
         a_container_that_is_started_again_leaves_what_is_not_of_the_set,
         what_is_reserved_is_never_given_to_others,
+        an_address_of_the_set_that_answers_on_the_wire_is_passed_over,
         a_reservation_deleted_meanwhile_gives_nothing_that_is_anothers;
     pool_lists:
         pools_are_tried_in_order_and_the_error_counts_those_that_are_full,
