@@ -46,14 +46,16 @@ stage_test() {
         "${PROFILE:-ci}"
 }
 
-# Prints its table; fails when a call fails or an address is given twice.
+# Prints its tables; fails when a call fails or an address is given twice.
 stage_bench() {
     local host
     scripts/release.sh
-    cargo build --release --locked --quiet -p e2e --bin bench-cni
+    cargo build --release --locked --quiet -p e2e --bin bench-cni --bin bench-ipam
     host=$(rustc -vV | sed -n 's/^host: //p')
-    BERTH_BIN_DIR=${CARGO_TARGET_DIR:-target}/$host/release \
-        "${CARGO_TARGET_DIR:-target}/release/bench-cni"
+    export BERTH_BIN_DIR=${CARGO_TARGET_DIR:-target}/$host/release
+    "${CARGO_TARGET_DIR:-target}/release/bench-cni"
+    "${CARGO_TARGET_DIR:-target}/release/bench-cni" --ipam --at-once 16 --rounds 15
+    "${CARGO_TARGET_DIR:-target}/release/bench-ipam"
 }
 
 stage_shellcheck() { shellcheck -x ./*.sh scripts/*.sh .ci/run; }
