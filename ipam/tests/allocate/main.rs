@@ -22,7 +22,7 @@ etcd_testing::on_both_stores! {
         what_is_given_is_written_down_and_what_is_released_is_remembered,
         a_released_address_is_given_again_last,
         an_allocation_is_one_request_and_so_is_a_release,
-        every_address_is_given_once_and_then_the_pool_is_exhausted,
+        case_64_every_address_is_given_once_whosever_block_it_is_in,
         a_pool_that_is_extended_gives_again,
         a_draining_pool_gives_nothing,
         a_pool_for_others_gives_nothing,

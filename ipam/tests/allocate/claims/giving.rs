@@ -84,7 +84,7 @@ pub(crate) async fn a_released_address_is_given_again_last(site: &Site) {
     );
 }
 
-pub(crate) async fn every_address_is_given_once_and_then_the_pool_is_exhausted(site: &Site) {
+pub(crate) async fn case_64_every_address_is_given_once_whosever_block_it_is_in(site: &Site) {
     // 61 + 5 addresses in five blocks, so that the nodes claim all of them and then borrow.
     site.pool(&[subnet("10.20.1.0/26"), subnet("10.20.2.0/29")], 16)
         .await;
