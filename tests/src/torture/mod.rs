@@ -78,7 +78,7 @@ impl Plan {
                 Kind::Embedded => schedule::Source::LOCAL.to_vec(),
             },
             rest_ms: 60,
-            limit: Duration::from_secs(if long { 1500 } else { 120 }),
+            limit: Duration::from_secs(if long { 3000 } else { 120 }),
             program,
         }
     }
