@@ -28,10 +28,9 @@ pub use hash::fnv1a;
 pub use local::{LocalAddress, LocalAttachment, LocalLink};
 pub use mac::{InvalidMac, MacAddr};
 pub use names::{
-    ContainerId, IfName, InvalidName, NamespaceName, NetworkName, NodeId, NodeName, ObjectName,
-    PoolName,
+    ContainerId, IfName, InvalidName, NamePattern, NamespaceName, NetworkName, NodeId, NodeName,
+    ObjectName, PoolName,
 };
-pub use pattern::NamePattern;
 pub use pool::{
     Block, BlockRecord, BlockSize, InvalidPool, PoolRecord, PoolState, Route, Subnet, VlanId,
 };

@@ -144,6 +144,18 @@ name!(
     |raw| raw.len() <= 253 && raw.split('.').all(is_label)
 );
 
+name!(
+    /// A pattern of names: `*` stands for any run of characters, also for none; everything else for
+    /// itself. 1 to 253 of `[a-zA-Z0-9_.*-]`.
+    NamePattern,
+    "name pattern",
+    "1 to 253 of [a-zA-Z0-9_.-] and '*', which stands for any run of characters",
+    |raw| {
+        let can = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '*');
+        (1..=253).contains(&raw.len()) && raw.chars().all(can)
+    }
+);
+
 fn is_label(raw: &str) -> bool {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     edge(raw.chars().next())

@@ -1,24 +1,13 @@
 //! Name patterns: which namespaces or nodes may draw from a pool.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
-use crate::names::InvalidName;
-
-/// A pattern of names: `*` stands for any run of characters, also for none; everything else for
-/// itself. 1 to 253 of `[a-zA-Z0-9_.*-]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct NamePattern(Box<str>);
+use crate::names::NamePattern;
 
 impl NamePattern {
     /// Whether all of `name` is like the pattern.
     ///
     /// Takes at most `name × pattern` steps: on a mismatch only the last `*` takes one more.
     pub fn matches(&self, name: &str) -> bool {
-        let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
+        let (pattern, name) = (self.as_str().as_bytes(), name.as_bytes());
         let (mut p, mut n) = (0, 0);
         // Where to go on when what follows the last `*` does not fit.
         let mut retry = None;
@@ -42,42 +31,6 @@ impl NamePattern {
             }
         }
         pattern.iter().skip(p).all(|byte| *byte == b'*')
-    }
-}
-
-impl FromStr for NamePattern {
-    type Err = InvalidName;
-
-    fn from_str(raw: &str) -> Result<Self, InvalidName> {
-        let can = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '*');
-        if (1..=253).contains(&raw.len()) && raw.chars().all(can) {
-            return Ok(Self(raw.into()));
-        }
-        Err(InvalidName {
-            what: "name pattern",
-            value: raw.to_owned(),
-            rule: "1 to 253 of [a-zA-Z0-9_.-] and '*', which stands for any run of characters",
-        })
-    }
-}
-
-impl TryFrom<String> for NamePattern {
-    type Error = InvalidName;
-
-    fn try_from(raw: String) -> Result<Self, InvalidName> {
-        raw.parse()
-    }
-}
-
-impl From<NamePattern> for String {
-    fn from(pattern: NamePattern) -> Self {
-        pattern.0.into()
-    }
-}
-
-impl fmt::Display for NamePattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

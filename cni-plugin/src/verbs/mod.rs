@@ -7,6 +7,7 @@ mod claim;
 mod del;
 pub mod delegated;
 mod detach;
+mod given;
 mod status;
 mod takeover;
 

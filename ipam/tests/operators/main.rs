@@ -14,31 +14,10 @@ mod claims;
 #[expect(dead_code, reason = "the allocator's own claims use the rest of it")]
 mod support;
 
-/// Makes one test of every claim for each store.
-macro_rules! on_both_stores {
-    ($($group:ident: $($claim:ident),+;)+) => {
-        mod embedded {
-            $(mod $group { $(
-                #[test]
-                fn $claim() {
-                    let site = crate::support::Site::embedded();
-                    crate::support::block_on(crate::claims::$group::$claim(&site));
-                }
-            )+ })+
-        }
-        mod etcd {
-            $(mod $group { $(
-                #[test]
-                fn $claim() {
-                    let site = crate::support::Site::etcd();
-                    crate::support::block_on(crate::claims::$group::$claim(&site));
-                }
-            )+ })+
-        }
-    };
-}
-
-on_both_stores! {
+etcd_testing::on_both_stores! {
+    embedded: crate::support::Site::embedded,
+    etcd: crate::support::Site::etcd,
+    run: crate::support::block_on;
     pools:
         of_operators_who_make_overlapping_pools_at_once_exactly_one_wins,
         of_operators_who_extend_pools_into_each_other_at_once_exactly_one_wins,

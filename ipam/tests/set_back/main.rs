@@ -8,6 +8,8 @@
     reason = "test code: whatever is unexpected must fail loudly"
 )]
 
+#[path = "../allocate/support/basics.rs"]
+mod basics;
 mod closure;
 mod drill;
 mod flaky;

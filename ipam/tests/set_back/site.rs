@@ -5,8 +5,6 @@ use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use berth_ipam::closure::{self, Closing, Notice, View};
 use berth_ipam::republish::{OnConflict, Report, RepublishError, Scope};
@@ -19,9 +17,9 @@ use berth_types::{
     LocalAttachment, LocalLink, MacAddr, NetnsRef, NodeId, NodeName, PoolName, PoolRecord,
     Record as _, SchemaVersion, Subnet, keys,
 };
-use jiff::Timestamp;
 use tempfile::TempDir;
 
+pub(crate) use crate::basics::{block_on, now, prod, random};
 use crate::server::Server;
 
 /// A store of the test's own.
@@ -361,33 +359,6 @@ pub(crate) async fn write(store: &AnyStore, writes: Vec<Write>) {
     };
     let written = store.commit(&txn).await.expect("write");
     assert!(matches!(written, Outcome::Committed(_)));
-}
-
-/// A moment that never changes.
-pub(crate) fn now() -> Timestamp {
-    "2026-03-01T12:00:00Z".parse().expect("a time")
-}
-
-/// 16 bytes that no other call gets.
-pub(crate) fn random() -> [u8; 16] {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    let next = NEXT.fetch_add(1, Ordering::Relaxed);
-    let number = u128::from(std::process::id()) << 64 | u128::from(next);
-    number.to_be_bytes()
-}
-
-/// Runs `future` as the programs do. A minute is far more than any needs.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let limited = async { tokio::time::timeout(Duration::from_mins(1), future).await };
-    let ended = runtime.expect("runtime").block_on(limited);
-    ended.expect("the test takes longer than a minute")
-}
-
-pub(crate) fn prod() -> PoolName {
-    "prod".parse().expect("a name")
 }
 
 pub(crate) fn nobody() -> NodeId {

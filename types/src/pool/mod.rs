@@ -12,8 +12,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Family;
-use crate::names::NodeName;
-use crate::pattern::NamePattern;
+use crate::names::{NamePattern, NodeName};
 use crate::record::{Record, SchemaVersion};
 
 pub use block::{Block, BlockRecord, BlockSize};

@@ -4,21 +4,19 @@ mod build;
 mod earlier;
 
 use berth_ipam::fault::checkpoint;
-use berth_ipam::{Known, Lease, Leased};
-use berth_types::{
-    AttachmentId, Incarnation, LocalAddress, LocalAttachment, LocalLink, MacAddr, SchemaVersion,
-};
+use berth_ipam::{Known, Lease};
+use berth_types::{AttachmentId, Incarnation, LocalAttachment, LocalLink, MacAddr, SchemaVersion};
 use jiff::Timestamp;
 
 use super::allocator::{Allocator, random};
 use super::claim::Unclaimed;
-use super::detach;
 use super::status::find_master;
+use super::{detach, given};
 use crate::files::{Intent, Locked, RunFiles};
 use crate::host::{Link, Macvlan, Netlink, Netns};
 use crate::plan;
 use crate::spec::{
-    CniError, CniResult, Code, Config, Interface, Invocation, Ip, LinkConfig, MainConfig, Mode,
+    CniError, CniResult, Code, Config, Interface, Invocation, LinkConfig, MainConfig, Mode,
 };
 use crate::wanted::{Wanted, attachment};
 use build::{Built, Unbuilt};
@@ -150,20 +148,7 @@ impl Work<'_> {
     fn record(&self, locked: &Locked, lease: &Lease, built: Built) -> Result<CniResult, CniError> {
         let Built { link, routes } = built;
         let mac = link.mac.unwrap_or(lease.mac);
-        let address = |leased: &Leased| {
-            Ok(LocalAddress {
-                cidr: plan::cidr(leased.address, &leased.subnet)?,
-                gateway: leased.subnet.gateway,
-                record: Some(leased.record.clone()),
-            })
-        };
-        let addresses = lease.addresses.iter().map(address);
-        let addresses = addresses.collect::<Result<Vec<_>, CniError>>()?;
-        let ips = addresses.iter().map(|address| Ip {
-            address: address.cidr,
-            gateway: address.gateway,
-            interface: Some(0),
-        });
+        let addresses = given::addresses(lease)?;
         let result = CniResult {
             interfaces: vec![Interface {
                 name: self.id.ifname.to_string(),
@@ -171,7 +156,7 @@ impl Work<'_> {
                 mtu: link.mtu,
                 sandbox: self.netns.at().path.display().to_string(),
             }],
-            ips: ips.collect(),
+            ips: given::ips(&addresses, Some(0)),
             routes,
             dns: self.config.dns.clone(),
         };

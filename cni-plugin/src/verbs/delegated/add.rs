@@ -1,10 +1,8 @@
 //! ADD of a delegated plugin: intent, claim, record, result.
 
 use berth_ipam::fault::checkpoint;
-use berth_ipam::{Known, Lease, Leased};
-use berth_types::{
-    AttachmentId, Incarnation, LocalAddress, LocalAttachment, LocalLink, MacAddr, SchemaVersion,
-};
+use berth_ipam::{Known, Lease};
+use berth_types::{AttachmentId, Incarnation, LocalAttachment, LocalLink, MacAddr, SchemaVersion};
 use jiff::Timestamp;
 
 use super::evidence::OthersSandboxes;
@@ -12,9 +10,10 @@ use super::standing::Bearer;
 use crate::files::{Intent, Locked, RunFiles};
 use crate::host::{Link, Netlink, Netns};
 use crate::plan;
-use crate::spec::{CniError, CniResult, Code, Config, Invocation, Ip};
+use crate::spec::{CniError, CniResult, Code, Config, Invocation};
 use crate::verbs::allocator::{Allocator, random};
 use crate::verbs::claim::claim;
+use crate::verbs::given;
 use crate::wanted::{Wish, attachment};
 
 /// Everything an ADD knows before it changes anything.
@@ -182,24 +181,11 @@ impl Work<'_> {
 
     /// Writes down what was given, and says so.
     fn record(&self, locked: &Locked, lease: &Lease) -> Result<CniResult, CniError> {
-        let address = |leased: &Leased| {
-            Ok(LocalAddress {
-                cidr: plan::cidr(leased.address, &leased.subnet)?,
-                gateway: leased.subnet.gateway,
-                record: Some(leased.record.clone()),
-            })
-        };
-        let addresses = lease.addresses.iter().map(address);
-        let addresses = addresses.collect::<Result<Vec<_>, CniError>>()?;
-        let ips = addresses.iter().map(|address| Ip {
-            address: address.cidr,
-            gateway: address.gateway,
-            interface: None,
-        });
+        let addresses = given::addresses(lease)?;
         let subnets = lease.addresses.iter().map(|leased| &leased.subnet);
         let result = CniResult {
             interfaces: Vec::new(),
-            ips: ips.collect(),
+            ips: given::ips(&addresses, None),
             routes: subnets.flat_map(plan::routes_of).collect(),
             dns: self.config.dns.clone(),
         };

@@ -1,13 +1,12 @@
 //! A store, nodes that use it, and what must always hold between their records.
 
+pub(crate) mod basics;
 pub(crate) mod cast;
 pub(crate) mod rig;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use berth_ipam::{
     Ipam, IpamError, Known, Lease, NoEvidence, NodeIdentity, Released, Request, pools,
@@ -20,9 +19,9 @@ use berth_types::{
     PoolRecord, Record as _, Subnet, keys,
 };
 use etcd_testing::Etcd;
-use jiff::Timestamp;
 use tempfile::TempDir;
 
+pub(crate) use basics::{block_on, now, prod, random};
 use rig::Rig;
 
 /// A fresh store that nobody else uses.
@@ -232,10 +231,6 @@ pub(crate) fn known(lease: &Lease) -> Known {
     }
 }
 
-pub(crate) fn prod() -> PoolName {
-    "prod".parse().expect("a name")
-}
-
 /// A subnet whose first address is its gateway.
 pub(crate) fn subnet(cidr: &str) -> Subnet {
     let cidr: ipnetwork::IpNetwork = cidr.parse().expect("a CIDR");
@@ -255,29 +250,6 @@ pub(crate) fn subnet(cidr: &str) -> Subnet {
 
 pub(crate) fn ip(raw: &str) -> IpAddr {
     raw.parse().expect("an address")
-}
-
-/// A moment that never changes.
-pub(crate) fn now() -> Timestamp {
-    "2026-03-01T12:00:00Z".parse().expect("a time")
-}
-
-/// 16 bytes that no other call in any process gets.
-pub(crate) fn random() -> [u8; 16] {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let next = NEXT.fetch_add(1, Ordering::Relaxed);
-    let number = u128::from(std::process::id()) << 64 | u128::from(next);
-    number.to_be_bytes()
-}
-
-/// Runs `future` as the programs do, on the calling thread. A minute is far more than any needs.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let limited = async { tokio::time::timeout(Duration::from_mins(1), future).await };
-    let ended = runtime.expect("runtime").block_on(limited);
-    ended.expect("the test takes longer than a minute")
 }
 
 /// How the pools of a refusal stand: name, size, held.
