@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use berth_store::embedded::EmbeddedStore;
-use berth_store::{AnyStore, Compare, Outcome, Read, Revision, Store as _, StoreConfig};
+use berth_store::{AnyStore, Compare, Entry, Outcome, Read, Revision, Store as _, StoreConfig};
 use berth_store::{StoreError, Txn, Write};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, EnvOpenOptions};
@@ -115,12 +115,15 @@ async fn settle(store: &AnyStore, txn: &Txn) -> Outcome {
 /// The number a key holds, 0 when it is absent, and its revision.
 pub(crate) async fn number_at(store: &AnyStore, key: &str) -> (Revision, u64) {
     let answer = store.read(&[Read::Get(key.into())]).await.expect("read");
-    answer.lists[0]
-        .first()
-        .map_or((Revision::ABSENT, 0), |entry| {
-            let text = std::str::from_utf8(&entry.value).expect("text");
-            (entry.revision, text.parse().expect("number"))
-        })
+    number_in(&answer.lists[0])
+}
+
+/// [`number_at`] of what was read of one key.
+pub(crate) fn number_in(entries: &[Entry]) -> (Revision, u64) {
+    entries.first().map_or((Revision::ABSENT, 0), |entry| {
+        let text = std::str::from_utf8(&entry.value).expect("text");
+        (entry.revision, text.parse().expect("number"))
+    })
 }
 
 /// Writes the next number to `pair/1` and `pair/2`, if nobody else does meanwhile.

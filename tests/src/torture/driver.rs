@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Write as _};
 use std::iter::Peekable;
 use std::path::Path;
 use std::process::Command;
@@ -22,6 +23,9 @@ use crate::wait;
 
 /// How long the healed cluster may take to be healthy.
 const HEALING: Duration = Duration::from_secs(30);
+
+/// How often a run says how far it is.
+const PROGRESS: Duration = Duration::from_secs(20);
 
 /// Where the workers are and what they share.
 enum Ground {
@@ -160,11 +164,16 @@ impl<'a> Drive<'a> {
     )]
     fn until_done(mut self, report: &mut Report) -> Ground {
         let begun = Instant::now();
+        let mut told = Duration::ZERO;
         let what = format!("the workers end (seed {})", self.plan.seed);
         wait::until(self.plan.limit, &what, || {
             let now_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             self.end_troubles(now_ms, report);
             self.begin_troubles(now_ms, report);
+            if begun.elapsed() >= told + PROGRESS {
+                told = begun.elapsed();
+                self.tell_progress(told, report);
+            }
             self.crew.is_done()
         });
         self.end_troubles(u64::MAX, report);
@@ -172,6 +181,20 @@ impl<'a> Drive<'a> {
             wait::until(HEALING, "the cluster is healthy", || cluster.is_healthy());
         }
         self.ground
+    }
+
+    fn tell_progress(&self, elapsed: Duration, report: &Report) {
+        let workers = 0..self.order.workers;
+        let made: u64 = workers
+            .map(|worker| history::begun(&self.order.history(worker)))
+            .sum();
+        let troubles: u64 = report.troubles.values().sum();
+        let (seconds, all) = (elapsed.as_secs(), self.order.ops * self.order.workers);
+        // Nobody waits for a progress report that cannot be written.
+        drop(writeln!(
+            io::stderr(),
+            "  {seconds:>5} s  {made:>7} of {all} operations, {troubles} troubles"
+        ));
     }
 
     fn begin_troubles(&mut self, now_ms: u64, report: &mut Report) {

@@ -5,7 +5,7 @@
 //! as intents and records.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -13,6 +13,9 @@ use berth_types::{AttachmentId, Incarnation};
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// Bytes at the end of a file in which its last whole line is looked for.
+const TAIL: u64 = 16 << 10;
 
 /// One life of an attachment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -161,6 +164,21 @@ pub fn read(path: &Path) -> io::Result<Vec<Line>> {
     Ok(lines.collect())
 }
 
+/// How many operations a worker has begun, by the last lines of its file.
+pub fn begun(path: &Path) -> u64 {
+    let last_lines = || {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(io::SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map(|_| bytes)
+    };
+    let bytes: Vec<u8> = last_lines().unwrap_or_default();
+    let mut lines = bytes.rsplit(|byte| *byte == b'\n');
+    let last = lines.find_map(|line| serde_json::from_slice::<Line>(line).ok());
+    last.map_or(0, |line| line.op + 1)
+}
+
 /// Nanoseconds since boot, the same clock for every process of the machine.
 fn boot_time_ns() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("the machine's clock");
@@ -183,5 +201,7 @@ mod tests {
         let lines = read(&path).unwrap();
         let events: Vec<_> = lines.into_iter().map(|line| line.event).collect();
         assert_eq!(events, [Event::Began, Event::Ended]);
+        assert_eq!(begun(&path), 2);
+        assert_eq!(begun(&scratch.join("none")), 0);
     }
 }
