@@ -90,7 +90,7 @@ fn answer_main(
     let serve: fn(&Invocation, &MainConfig) -> Result<String, CniError> = match call.verb {
         Verb::Version => return Ok(verbs::version(config)),
         Verb::Add => verbs::add,
-        Verb::Del => |call, config| verbs::del(call, &config.common),
+        Verb::Del => verbs::del,
         Verb::Check => |call, config| verbs::check(call, &config.common),
         Verb::Status => |_, config| verbs::status(config),
     };

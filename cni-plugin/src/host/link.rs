@@ -27,10 +27,21 @@ pub struct Link {
     pub mac: Option<MacAddr>,
     /// Whether it is administratively up.
     pub up: bool,
-    /// Whether it is a macvlan.
-    pub is_macvlan: bool,
+    /// What kind of link it is.
+    pub kind: LinkKind,
     /// Its alias, a text that whoever made it may have left.
     pub alias: Option<String>,
+}
+
+/// What kind of link it is, as far as that matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkKind {
+    /// A macvlan.
+    Macvlan,
+    /// One end of a pair.
+    Veth,
+    /// Anything else.
+    Other,
 }
 
 /// A macvlan to be made.
@@ -223,7 +234,7 @@ fn describe(message: LinkMessage) -> Link {
         mtu: 0,
         mac: None,
         up: message.header.flags.contains(LinkFlags::Up),
-        is_macvlan: false,
+        kind: LinkKind::Other,
         alias: None,
     };
     for attribute in message.attributes {
@@ -236,10 +247,19 @@ fn describe(message: LinkMessage) -> Link {
                 link.mac = bytes.and_then(|bytes| MacAddr::from_bytes(bytes).ok());
             }
             LinkAttribute::LinkInfo(info) => {
-                link.is_macvlan = info.contains(&LinkInfo::Kind(InfoKind::MacVlan));
+                link.kind = kind(&info);
             }
             _ => {}
         }
     }
     link
+}
+
+fn kind(info: &[LinkInfo]) -> LinkKind {
+    let known = |info: &LinkInfo| match info {
+        LinkInfo::Kind(InfoKind::MacVlan) => Some(LinkKind::Macvlan),
+        LinkInfo::Kind(InfoKind::Veth) => Some(LinkKind::Veth),
+        _ => None,
+    };
+    info.iter().find_map(known).unwrap_or(LinkKind::Other)
 }

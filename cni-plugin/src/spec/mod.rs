@@ -7,7 +7,10 @@ mod result;
 mod version;
 
 pub(crate) use config::POOL_NAME;
-pub use config::{Config, IpamConfig, LinkConfig, MainConfig, Mode, RuntimeConfig};
+pub use config::{
+    Config, ConflictCheck, Driver, HostAccess, IpamConfig, LinkConfig, MacvlanConfig, MainConfig,
+    Mode, OvsConfig, RuntimeConfig,
+};
 pub use error::{CniError, Code};
 pub use invocation::{CniArgs, Invocation, Verb};
 pub use result::{CniResult, Dns, Interface, Ip, RouteEntry};

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::allocator::Allocator;
 use crate::files::RunFiles;
-use crate::host::{Netlink, NetlinkError, Netns};
+use crate::host::{LinkKind, Netlink, NetlinkError, Netns};
 use crate::spec::{CniError, Code, Config, Invocation};
 use crate::wanted::attachment;
 
@@ -121,7 +121,7 @@ fn check_interface(netns: &Netns, id: &AttachmentId, ours: &[PreviousIp]) -> Res
     let Some((link, addresses, routes)) = seen else {
         return wrong("is missing".into());
     };
-    if !link.is_macvlan {
+    if link.kind != LinkKind::Macvlan {
         return wrong("is no macvlan".into());
     }
     if !link.up {

@@ -7,9 +7,9 @@ use berth_types::{AttachmentId, LocalAttachment};
 use jiff::Timestamp;
 
 use super::allocator::Allocator;
-use super::detach;
+use super::{detach, leavings};
 use crate::files::{Intent, Locked, RunFiles};
-use crate::spec::{CniError, Config, Invocation};
+use crate::spec::{CniError, Invocation, MainConfig};
 use crate::wanted::attachment;
 use berth_ipam::fault::checkpoint;
 
@@ -20,7 +20,11 @@ use berth_ipam::fault::checkpoint;
 ///
 /// # Errors
 /// Code 11 while the interface cannot be removed: its address stays held. Code 5.
-pub fn del(call: &Invocation, config: &Config) -> Result<String, CniError> {
+pub fn del(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
+    let MainConfig {
+        common: config,
+        link: _,
+    } = config;
     let id = attachment(call, config)?;
     let files = RunFiles::new(&config.run_dir);
     let mut locked = files.lock(&id)?;
@@ -46,6 +50,7 @@ pub fn del(call: &Invocation, config: &Config) -> Result<String, CniError> {
     if record.is_none() && intent.is_none() {
         detach::remove_unrecorded(&id, netns, &files, &allocator)?;
     }
+    leavings::remove(&id, intent.as_ref(), record.as_ref())?;
     checkpoint("del.unlinked");
     give_up(id, locked, (record, intent), &files, &allocator)
 }

@@ -14,7 +14,7 @@ use berth_types::{
 
 use super::allocator::Allocator;
 use crate::files::{Intent, RunFiles};
-use crate::host::{Link, Netlink, NetlinkError, Netns, NetnsError};
+use crate::host::{Link, LinkKind, Netlink, NetlinkError, Netns, NetnsError};
 use crate::spec::{CniError, Code};
 
 /// What every mark begins with.
@@ -46,7 +46,7 @@ fn is_of(link: &Link, incarnation: &Incarnation, unmarked: Option<MacAddr>) -> b
         .alias
         .as_deref()
         .is_some_and(|alias| alias.starts_with(MARK));
-    link.is_macvlan
+    link.kind == LinkKind::Macvlan
         && if marked {
             link.alias == Some(mark(incarnation))
         } else {

@@ -8,6 +8,7 @@ mod del;
 pub mod delegated;
 mod detach;
 mod given;
+mod leavings;
 mod status;
 mod takeover;
 

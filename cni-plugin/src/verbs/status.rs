@@ -10,7 +10,7 @@ use berth_types::{IfName, keys};
 use super::allocator::Allocator;
 use crate::files::RunFiles;
 use crate::host::{Link, Netlink};
-use crate::spec::{CniError, Code, Config, MainConfig};
+use crate::spec::{CniError, Code, Config, Driver, MainConfig};
 
 /// How long the store may be away before the node says that it cannot serve.
 const TOLERATED_MS: u64 = 120_000;
@@ -26,10 +26,16 @@ pub fn status(config: &MainConfig) -> Result<String, CniError> {
         common: config,
         link,
     } = config;
-    let mut netlink = Netlink::open()?;
-    let found = find_master(&mut netlink, &link.master);
-    found.map_err(|error| error.with_code(Code::NotAvailable))?;
+    driver_status(&link.driver).map_err(|error| error.with_code(Code::NotAvailable))?;
     store_status(config, &RunFiles::new(&config.run_dir))
+}
+
+/// Whether the node has what the driver builds on.
+fn driver_status(driver: &Driver) -> Result<(), CniError> {
+    match driver {
+        Driver::Macvlan(macvlan) => find_master(&mut Netlink::open()?, &macvlan.master).map(drop),
+        Driver::Ovs(_) => Ok(()),
+    }
 }
 
 /// Whether the store could serve an ADD, as far as the node knows from `files`.

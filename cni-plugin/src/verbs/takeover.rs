@@ -6,7 +6,7 @@ use berth_ipam::fault::checkpoint;
 use berth_ipam::{Ended, Evidence, OnWire};
 use berth_types::{AttachmentId, Incarnation, NetnsRef, VlanId};
 
-use super::detach;
+use super::{detach, leavings};
 use crate::files::{Locked, RunFiles};
 use crate::spec::{CniError, Code};
 
@@ -101,6 +101,7 @@ fn end_recorded(
     if intended != Some(incarnation) && recorded != Some(incarnation) {
         detach::remove_stored(earlier, incarnation, netns)?;
     }
+    leavings::remove(earlier, intent.as_ref(), record.as_ref())?;
     checkpoint("takeover.unlinked");
     locked.remove_record()?;
     Ok(if intended.is_some_and(|known| known != incarnation) {

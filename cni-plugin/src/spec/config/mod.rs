@@ -17,7 +17,7 @@ use fields::Fields;
 pub(super) use fields::null_is_empty;
 pub use ipam::IpamConfig;
 pub(crate) use ipam::POOL_NAME;
-pub use link::{LinkConfig, Mode};
+pub use link::{ConflictCheck, Driver, HostAccess, LinkConfig, MacvlanConfig, Mode, OvsConfig};
 
 /// What every program here reads of a network configuration.
 #[derive(Clone, Debug)]
@@ -89,12 +89,12 @@ impl MainConfig {
     /// # Errors
     /// As [`MainConfig::parse`].
     pub fn parse_for_del(stdin: &[u8]) -> Result<Self, CniError> {
-        Self::read(stdin, |_| Ok(()))
+        Self::read(stdin, |_, _| Ok(()))
     }
 
     fn read(
         stdin: &[u8],
-        refuse_later: fn(&Fields<'_>) -> Result<(), CniError>,
+        refuse_later: fn(&Fields<'_>, &LinkConfig) -> Result<(), CniError>,
     ) -> Result<Self, CniError> {
         let object = object(stdin)?;
         let fields = Fields {
@@ -102,9 +102,10 @@ impl MainConfig {
             prefix: "",
         };
         let version = version(&fields)?;
-        refuse_later(&fields)?;
+        let link = LinkConfig::parse(&fields)?;
+        refuse_later(&fields, &link)?;
         Ok(Self {
-            link: LinkConfig::parse(&fields)?,
+            link,
             common: Config::read(version, &fields, &fields, &["type", "pool", "store"])?,
         })
     }

@@ -21,10 +21,14 @@ fn the_smallest_configuration_is_accepted() {
         common: config,
         link,
     } = parse(|_| {}).unwrap();
-    assert_eq!(
-        (link.mode, link.mtu, link.announce),
-        (Mode::Bridge, None, true)
-    );
+    let driver = Driver::Macvlan(MacvlanConfig {
+        master: vec!["uplink0".parse().unwrap()],
+        mode: Mode::Bridge,
+    });
+    assert_eq!(link.driver, driver);
+    assert_eq!((link.mtu, link.announce), (None, true));
+    assert_eq!(link.conflict_check, ConflictCheck::Takeover);
+    assert!(!link.gateway_check && link.host_access.is_none());
     assert_eq!(config.run_dir, Path::new("/run/berth"));
 }
 
@@ -113,7 +117,7 @@ fn case_13_what_others_add_is_no_error() {
 
 #[test]
 fn wrong_values_are_code_7_and_name_field_and_value() {
-    let cases: [(&str, &str, Value); 19] = [
+    let cases: [(&str, &str, Value); 24] = [
         ("case 8: name missing", "/name", Value::Null),
         ("case 8: name illegal", "/name", json!("a/b")),
         ("case 50: master missing", "/master", Value::Null),
@@ -124,8 +128,13 @@ fn wrong_values_are_code_7_and_name_field_and_value() {
         ("case 51: mtu huge", "/mtu", json!(70000)),
         ("case 51: mtu text", "/mtu", json!("1500")),
         ("mode", "/mode", json!("bogus")),
-        ("driver", "/driver", json!("ovs")),
+        ("driver unknown", "/driver", json!("bridge")),
         ("vlan", "/vlan", json!(120)),
+        ("case 53: vlan 0", "/vlan", json!(0)),
+        ("case 53: vlan negative", "/vlan", json!(-1)),
+        ("case 53: vlan 4095", "/vlan", json!(4095)),
+        ("services without", "/serviceCidrs", json!(["10.96.0.0/12"])),
+        ("services", "/serviceCidrs", json!(["10.96.0.0/99"])),
         ("takeover", "/conflictCheck", json!("takeover")),
         ("arp", "/conflictCheck", json!("arp")),
         ("relative runDir", "/runDir", json!("run")),

@@ -2,6 +2,8 @@
 
 mod build;
 mod earlier;
+mod refusal;
+mod steps;
 
 use berth_ipam::fault::checkpoint;
 use berth_ipam::{Known, Lease};
@@ -11,12 +13,13 @@ use jiff::Timestamp;
 use super::allocator::{Allocator, random};
 use super::claim::Unclaimed;
 use super::status::find_master;
-use super::{detach, given};
+use super::{detach, given, leavings};
 use crate::files::{Intent, Locked, RunFiles};
 use crate::host::{Link, Macvlan, Netlink, Netns};
-use crate::plan;
+use crate::plan::{self, NewLink};
 use crate::spec::{
-    CniError, CniResult, Code, Config, Interface, Invocation, LinkConfig, MainConfig, Mode,
+    CniError, CniResult, Code, Config, Driver, Interface, Invocation, LinkConfig, MacvlanConfig,
+    MainConfig,
 };
 use crate::wanted::{Wanted, attachment};
 use build::{Built, Unbuilt};
@@ -31,8 +34,12 @@ struct Work<'a> {
     id: AttachmentId,
     incarnation: Incarnation,
     netns: Netns,
+    /// The link it stands on.
     parent: Link,
-    macvlan: Macvlan,
+    /// The link to be made.
+    fresh: NewLink,
+    /// The hardware address that link is made with.
+    first_mac: Option<MacAddr>,
     /// The hardware address the interface is to have, when that is known before its address.
     mac: Option<MacAddr>,
 }
@@ -105,20 +112,13 @@ fn prepare<'a>(
         .netns()
         .ok_or_else(|| CniError::new(Code::InvalidEnvironment, "ADD needs CNI_NETNS"))?;
     let netns = Netns::open(path)?;
-    let parent = find_master(host, &link.master)?;
     let incarnation = Incarnation::from_random(random()?);
-    let mac = plan::mac(link.mode, wanted.mac, &parent)?;
-    let first_mac = match link.mode {
-        Mode::Passthru => None,
-        Mode::Bridge | Mode::Private | Mode::Vepa => Some(detach::first_mac(&incarnation)),
-    };
-    let macvlan = Macvlan {
-        name: id.ifname.clone(),
-        parent: parent.index,
-        mode: link.mode,
-        mtu: plan::mtu(link.mtu, &parent)?,
-        mac: first_mac,
-    };
+    let Fresh {
+        parent,
+        link: fresh,
+        first_mac,
+        mac,
+    } = Fresh::plan(link, &id, wanted.mac, &incarnation, host)?;
     Ok(Work {
         config,
         link,
@@ -128,9 +128,51 @@ fn prepare<'a>(
         incarnation,
         netns,
         parent,
-        macvlan,
+        fresh,
+        first_mac,
         mac,
     })
+}
+
+/// The link to be made, as the host allows it.
+struct Fresh {
+    parent: Link,
+    link: NewLink,
+    first_mac: Option<MacAddr>,
+    mac: Option<MacAddr>,
+}
+
+impl Fresh {
+    /// Looks at the host and decides.
+    fn plan(
+        config: &LinkConfig,
+        id: &AttachmentId,
+        asked: Option<MacAddr>,
+        incarnation: &Incarnation,
+        host: &mut Netlink,
+    ) -> Result<Self, CniError> {
+        let MacvlanConfig { master, mode } = match &config.driver {
+            Driver::Macvlan(macvlan) => macvlan,
+            Driver::Ovs(_) => return Err(CniError::field("driver", "ovs", "use macvlan")),
+        };
+        let parent = find_master(host, master)?;
+        let mac = plan::mac(*mode, asked, &parent)?;
+        let marked = !config.driver.keeps_parents_mac();
+        let first_mac = marked.then(|| detach::first_mac(incarnation));
+        let link = NewLink::Macvlan(Macvlan {
+            name: id.ifname.clone(),
+            parent: parent.index,
+            mode: *mode,
+            mtu: plan::mtu(config.mtu, &parent)?,
+            mac: first_mac,
+        });
+        Ok(Self {
+            parent,
+            link,
+            first_mac,
+            mac,
+        })
+    }
 }
 
 impl Work<'_> {
@@ -140,7 +182,7 @@ impl Work<'_> {
             attachment: self.id.clone(),
             incarnation: self.incarnation.clone(),
             netns: self.netns.at().clone(),
-            mac: self.macvlan.mac.or(self.mac),
+            mac: self.first_mac.or(self.mac),
         }
     }
 
@@ -195,6 +237,10 @@ impl Work<'_> {
             && let Err(error) = detach::remove_half_made(&self.intent(), None)
         {
             left.push(error.to_string());
+        }
+        if left.is_empty() {
+            let removed = leavings::remove(&self.id, Some(&self.intent()), None);
+            left.extend(removed.err().map(|error| error.to_string()));
         }
         checkpoint("add.undo.unlinked");
         // An address whose interface may still be there stays held.

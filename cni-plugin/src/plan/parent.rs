@@ -1,0 +1,87 @@
+//! What follows from the link that the interface stands on.
+
+use berth_types::MacAddr;
+
+use crate::host::Link;
+use crate::spec::{CniError, Mode};
+
+/// The MTU of the interface: the one asked for if the parent can carry it, else the parent's.
+///
+/// # Errors
+/// Code 7 when the parent's is smaller.
+pub fn mtu(asked: Option<u32>, parent: &Link) -> Result<u32, CniError> {
+    match asked {
+        Some(mtu) if mtu > parent.mtu => {
+            let Link {
+                name, mtu: limit, ..
+            } = parent;
+            let remedy = format!("use at most {limit}, the MTU of {name}, or raise that first");
+            Err(CniError::field("mtu", mtu, &remedy))
+        }
+        Some(mtu) => Ok(mtu),
+        None => Ok(parent.mtu),
+    }
+}
+
+/// The hardware address the interface ends up with, before its address is known.
+///
+/// A passthru child has its parent's; changing it would change the parent's.
+///
+/// # Errors
+/// Code 7 when another was asked for in that mode.
+pub fn mac(mode: Mode, asked: Option<MacAddr>, parent: &Link) -> Result<Option<MacAddr>, CniError> {
+    match (mode, asked) {
+        (Mode::Passthru, Some(mac)) if Some(mac) != parent.mac => {
+            let remedy = "leave it out: in mode passthru the interface has its master's";
+            Err(CniError::field("mac", mac, remedy))
+        }
+        (Mode::Passthru, _) => Ok(parent.mac),
+        (_, Some(mac)) if Some(mac) == parent.mac => {
+            let remedy = format!("it is the one of {}: ask for another", parent.name);
+            Err(CniError::field("mac", mac, &remedy))
+        }
+        (_, asked) => Ok(asked),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::LinkKind;
+    use crate::spec::Code;
+
+    fn parent() -> Link {
+        let mac = "02:00:00:00:00:01".parse().ok();
+        Link {
+            index: 2,
+            name: "uplink0".into(),
+            mtu: 1500,
+            mac,
+            up: true,
+            kind: LinkKind::Other,
+            alias: None,
+        }
+    }
+
+    #[test]
+    fn case_51_an_mtu_above_the_masters_is_refused() {
+        assert_eq!(mtu(None, &parent()), Ok(1500));
+        assert_eq!(mtu(Some(1400), &parent()), Ok(1400));
+        let error = mtu(Some(9000), &parent()).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidConfig);
+        assert!(error.to_string().contains("9000") && error.to_string().contains("uplink0"));
+    }
+
+    #[test]
+    fn a_passthru_child_keeps_its_masters_hardware_address() {
+        let other = "02:00:00:00:00:09".parse().ok();
+        assert_eq!(mac(Mode::Passthru, None, &parent()), Ok(parent().mac));
+        assert!(mac(Mode::Passthru, other, &parent()).is_err());
+        assert_eq!(mac(Mode::Bridge, None, &parent()), Ok(None));
+        assert_eq!(mac(Mode::Bridge, other, &parent()), Ok(other));
+        assert!(
+            mac(Mode::Bridge, parent().mac, &parent()).is_err(),
+            "case 52: used on the node"
+        );
+    }
+}

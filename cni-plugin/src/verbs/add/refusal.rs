@@ -1,0 +1,44 @@
+//! The kernel's refusals in the words of the configuration.
+
+use berth_types::MacAddr;
+use nix::errno::Errno;
+
+use super::Work;
+use crate::host::{Link, NetlinkError};
+use crate::spec::{CniError, Code};
+
+impl Work<'_> {
+    /// The hardware address that follows from the IP address is another interface's already.
+    pub(super) fn mac_conflict(&self, mac: MacAddr) -> CniError {
+        let parent = &self.parent.name;
+        let message = format!("hardware address {mac}: another interface on {parent} bears it");
+        CniError::new(Code::AddressConflict, message).details(format!(
+            "find it in the node's containers: ip -d link | grep -B1 {mac}"
+        ))
+    }
+
+    /// The kernel's refusal in the words of the configuration.
+    pub(super) fn explain(&self, error: &NetlinkError) -> CniError {
+        let Link { name: parent, .. } = &self.parent;
+        let message = error.to_string();
+        match error.errno() {
+            Some(Errno::EEXIST) => {
+                let ifname = &self.id.ifname;
+                CniError::new(Code::InvalidEnvironment, format!("CNI_IFNAME: {ifname} exists already in the container"))
+                    .details("use another interface name, or remove that link")
+            }
+            Some(Errno::EADDRINUSE) => match self.mac {
+                Some(mac) => CniError::field("mac", mac, "another interface of this node has it: ask for another"),
+                None => CniError::new(Code::AddressConflict, message).details(format!(
+                    "another interface on {parent} bears the hardware address that follows from the IP address"
+                )),
+            },
+            Some(Errno::EINVAL | Errno::EBUSY) => CniError::new(Code::InvalidConfig, message)
+                .details(format!("{parent} cannot be the master of such a macvlan; is it in use otherwise?")),
+            Some(Errno::ENETDOWN) => CniError::new(Code::TryAgain, message)
+                .details(format!("bring {parent} up: ip link set {parent} up")),
+            Some(Errno::EPERM) => CniError::new(Code::Internal, message).details("run the plugin as root"),
+            _ => CniError::new(Code::Internal, message),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The steps of the plan, applied in the container's namespace.
+
+use std::fs;
+use std::net::IpAddr;
+
+use berth_ipam::fault::checkpoint;
+use berth_ipam::uptime_ms;
+use berth_types::MacAddr;
+use ipnetwork::IpNetwork;
+use nix::errno::Errno;
+
+use super::Work;
+use crate::clock::pause;
+use crate::host::{Announce, Netlink, NetlinkError};
+use crate::plan::Step;
+use crate::spec::{CniError, RouteEntry};
+use crate::verbs::detach;
+
+/// For how long an interface may outlive its namespace, in milliseconds: the kernel removes it in
+/// its own time, and until then it bears the hardware address that follows from its address.
+const LINGERS_MS: u64 = 2000;
+
+impl Work<'_> {
+    /// Applies one step; the route, when it set one.
+    pub(super) fn take(
+        &self,
+        netlink: &mut Netlink,
+        index: u32,
+        step: &Step,
+    ) -> Result<Option<RouteEntry>, CniError> {
+        let mut set = None;
+        match step {
+            Step::EnableIpv6 => enable_ipv6(self.id.ifname.as_str())?,
+            Step::Prepare { mac, announce } => {
+                self.prepare_link(netlink, index, *mac, *announce)?;
+            }
+            Step::Address(address) => netlink.add_address(index, *address)?,
+            Step::Up => netlink
+                .link_up(index)
+                .map_err(|error| self.explain(&error))?,
+            Step::Route {
+                destination,
+                gateway,
+            } => set = set_route(netlink, index, *destination, *gateway)?,
+        }
+        checkpoint(match step {
+            Step::EnableIpv6 => "add.ipv6",
+            Step::Prepare { .. } => "add.prepared",
+            Step::Address(_) => "add.addressed",
+            Step::Up => "add.up",
+            Step::Route { .. } => "add.routed",
+        });
+        Ok(set)
+    }
+
+    fn prepare_link(
+        &self,
+        netlink: &mut Netlink,
+        index: u32,
+        mac: Option<MacAddr>,
+        announce: Announce,
+    ) -> Result<(), CniError> {
+        let alias = detach::mark(&self.incarnation);
+        let begun = uptime_ms();
+        let mut prepared = netlink.prepare_link(index, &alias, mac, announce);
+        while is_taken(&prepared) && uptime_ms().saturating_sub(begun) < LINGERS_MS {
+            pause();
+            prepared = netlink.prepare_link(index, &alias, mac, announce);
+        }
+        prepared.map_err(|error| match (error.errno(), self.mac, mac) {
+            (Some(Errno::EADDRINUSE), None, Some(mac)) => self.mac_conflict(mac),
+            _ => self.explain(&error),
+        })
+    }
+}
+
+/// Of several interfaces with a default route the first one keeps it, as with the reference
+/// plugins: `None` when the route was there already.
+fn set_route(
+    netlink: &mut Netlink,
+    index: u32,
+    destination: IpNetwork,
+    gateway: IpAddr,
+) -> Result<Option<RouteEntry>, CniError> {
+    match netlink.add_route(index, destination, gateway) {
+        Err(error) if error.errno() == Some(Errno::EEXIST) => Ok(None),
+        other => {
+            other?;
+            Ok(Some(RouteEntry {
+                dst: destination,
+                gw: Some(gateway),
+            }))
+        }
+    }
+}
+
+/// Whether another interface bears the hardware address.
+fn is_taken(prepared: &Result<(), NetlinkError>) -> bool {
+    let error = prepared.as_ref().err();
+    error.is_some_and(|error| error.errno() == Some(Errno::EADDRINUSE))
+}
+
+/// Allows IPv6 on the interface and on `lo`, where a runtime has switched it off.
+fn enable_ipv6(ifname: &str) -> Result<(), CniError> {
+    for link in [ifname, "lo"] {
+        let path = format!("/proc/sys/net/ipv6/conf/{link}/disable_ipv6");
+        let off = fs::read(&path).is_ok_and(|value| value.starts_with(b"1"));
+        if off {
+            fs::write(&path, b"0").map_err(|error| CniError::io(&path, &error))?;
+        }
+    }
+    Ok(())
+}
