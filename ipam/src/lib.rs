@@ -71,11 +71,11 @@ impl<S: Store> Ipam<S> {
     /// another's.
     pub fn new(store: S, config: &StoreConfig, node: NodeIdentity, state: &Path) -> Self {
         let names = names_of(config);
-        let hints = format!("{:016x}", seed(&names.join(",")));
+        let hints = state.join("hints").join(hints_of(&names, &node));
         Self {
             store,
             node,
-            hints: state.join("hints").join(hints),
+            hints,
             journal: state.join("journal"),
             names,
             history: Log::below(state),
@@ -130,6 +130,16 @@ impl<S: Store> Ipam<S> {
     fn journal_folder(&self) -> PathBuf {
         self.journal.clone()
     }
+}
+
+/// The folder of what this machine believes of a store.
+///
+/// A hint remembers that the node's name was seen to be this machine's. On the disk of another, of
+/// which that one was cloned, it would be believed of a name that is not.
+fn hints_of(names: &[String], node: &NodeIdentity) -> String {
+    let stores = names.join(",");
+    let (id, machine) = (&node.id, &node.machine_id);
+    format!("{:016x}", seed(&format!("{stores} {id} {machine}")))
 }
 
 /// What a store is called: each endpoint, or the folder, in order.

@@ -80,5 +80,6 @@ on_both_stores! {
         another_networks_attachments_are_left_out;
     whose:
         case_76_another_machine_of_that_name_answers_nothing_until_it_adopts,
+        case_76_a_clone_with_everything_on_its_disk_is_refused,
         an_adoption_is_made_only_on_what_was_shown;
 }

@@ -4,9 +4,10 @@ use std::fs;
 
 use berth_ipam::node::{Standing, adopt, judge};
 use berth_ipam::republish::{OnConflict, RepublishError};
+use berth_ipam::{Ipam, IpamError, NoEvidence, NodeIdentity};
 use berth_types::{NodeRecord, Record as _, keys};
 
-use crate::site::{Restore, Site};
+use crate::site::{Restore, Site, nobody, now};
 
 /// The machine's disk is wiped: the next start draws another id.
 fn wipe(site: &Site, node: &str) {
@@ -78,4 +79,32 @@ pub(crate) async fn an_adoption_is_made_only_on_what_was_shown(site: &mut Site) 
     let answer = berth_store::Store::read(&store, &read).await.expect("read");
     let record = NodeRecord::decode("x", &answer.lists[0][0].value).expect("a record");
     assert_eq!(record.node_id, third.ipam.node().id);
+}
+
+/// All that the disk remembers comes along, also that the name was seen to be this machine's.
+pub(crate) async fn case_76_a_clone_with_everything_on_its_disk_is_refused(site: &mut Site) {
+    site.pool().await;
+    let original = site.node("n1");
+    original.start("a").await;
+    original.start("b").await;
+    let disk = site.folder.path().join("n1");
+    let clones = [
+        ("another machine id", original.ipam.node().id.clone()),
+        ("another node id", nobody()),
+    ];
+    for (case, id) in clones {
+        let identity = NodeIdentity {
+            machine_id: "0123456789abcdef0123456789abcdef".into(),
+            id,
+            ..original.ipam.node().clone()
+        };
+        let clone = Ipam::new(site.open(), &site.config, identity, &disk);
+        let refused = clone.allocate(&original.ask("c"), &NoEvidence, now()).await;
+        assert!(
+            matches!(refused, Err(IpamError::NodeNameTaken(_))),
+            "{case}: {refused:?}"
+        );
+    }
+    assert_eq!(site.holders().await.len(), 2);
+    original.start("c").await;
 }
