@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use berth_store::{Compare, KeyRange, Outcome, Read, Revision, Store, StoreError, Txn, Write};
-use berth_types::{AttachmentId, AttachmentRecord, BadRecord, NodeRecord, Record as _, keys};
+use berth_types::{
+    Answered, AttachmentId, AttachmentRecord, BadRecord, NodeAnswer, NodeRecord, Record as _, keys,
+};
 
 use super::{NodeIdentity, Standing, judge};
 use crate::record::{decode, list, parse};
@@ -55,7 +57,12 @@ pub async fn look(store: &impl Store, identity: &NodeIdentity) -> Result<Adoptio
         Standing::Ours | Standing::DeclaredDead(_) => None,
         // An answer to a closure was the other machine's.
         Standing::Unclaimed(record) => Some(record),
-        Standing::Anothers(_) => Some(identity.record()),
+        Standing::Anothers(_) => Some(NodeRecord {
+            answered: before
+                .as_ref()
+                .and_then(|(_, record)| nobodys_death(record)),
+            ..identity.record()
+        }),
     };
     Ok(Adoption {
         before,
@@ -63,6 +70,17 @@ pub async fn look(store: &impl Store, identity: &NodeIdentity) -> Result<Adoptio
         left_behind,
         key,
     })
+}
+
+/// The death of a machine that the store knew nothing of: it may have been this one, whose
+/// containers live.
+fn nobodys_death(record: &NodeRecord) -> Option<Answered> {
+    let unknown = record.machine_id.is_empty() && record.boot_id.is_empty();
+    let dead = |answered: &Answered| answered.how == NodeAnswer::Dead;
+    record
+        .answered
+        .clone()
+        .filter(|answered| unknown && dead(answered))
 }
 
 impl Adoption {

@@ -81,5 +81,6 @@ on_both_stores! {
     whose:
         case_76_another_machine_of_that_name_answers_nothing_until_it_adopts,
         case_76_a_clone_with_everything_on_its_disk_is_refused,
+        a_dead_node_of_no_known_machine_stays_dead_when_it_is_adopted,
         an_adoption_is_made_only_on_what_was_shown;
 }

@@ -5,9 +5,10 @@ use std::fs;
 use berth_ipam::node::{Standing, adopt, judge};
 use berth_ipam::republish::{OnConflict, RepublishError};
 use berth_ipam::{Ipam, IpamError, NoEvidence, NodeIdentity};
+use berth_store::Write;
 use berth_types::{NodeRecord, Record as _, keys};
 
-use crate::site::{Restore, Site, nobody, now};
+use crate::site::{Restore, Site, nobody, now, write};
 
 /// The machine's disk is wiped: the next start draws another id.
 fn wipe(site: &Site, node: &str) {
@@ -107,4 +108,28 @@ pub(crate) async fn case_76_a_clone_with_everything_on_its_disk_is_refused(site:
     }
     assert_eq!(site.holders().await.len(), 2);
     original.start("c").await;
+}
+
+/// The store has no record of the machine, so that nobody knows which one was buried.
+pub(crate) async fn a_dead_node_of_no_known_machine_stays_dead_when_it_is_adopted(site: &mut Site) {
+    site.pool().await;
+    let node = site.node("n1");
+    node.start("a").await;
+    let record = keys::node(&node.ipam.node().name);
+    write(&site.open(), vec![Write::delete(record)]).await;
+    wipe(site, "n1");
+    site.close().await;
+    site.declare_dead("n1").await;
+    site.reopen().await;
+    let back = site.node("n1");
+    let adoption = adopt::look(&site.open(), back.ipam.node()).await;
+    let adoption = adoption.expect("look");
+    assert!(adoption.commit(&site.open()).await.expect("adopt"));
+    let refused = back.ipam.allocate(&back.ask("b"), &NoEvidence, now()).await;
+    assert!(
+        matches!(refused, Err(IpamError::DeclaredDead(_))),
+        "{refused:?}"
+    );
+    assert!(back.republish().await.answered);
+    back.start("b").await;
 }
