@@ -94,7 +94,11 @@ impl Failure {
             | Self::Reserve(ReserveError::Store(_))
             | Self::Log(_)
             | Self::Closure(ClosureError::Store(_))
-            | Self::Republish(RepublishError::Store(_) | RepublishError::Disk { .. })
+            | Self::Republish(
+                RepublishError::Store(_)
+                | RepublishError::NoRunDir(_)
+                | RepublishError::Disk { .. },
+            )
             | Self::Adopt(AdoptError::Store(_))
             | Self::Node(_)
             | Self::Output(_) => COULD_NOT_TELL,

@@ -281,3 +281,21 @@ fn a_reason_is_needed() {
     let empty = finish(&mut site.command(["store", "close", "--reason", " "]));
     assert_eq!(empty.code, 64, "{empty:?}");
 }
+
+#[test]
+fn a_folder_of_records_that_is_not_there_is_no_answer() {
+    let site = restored();
+    site.done("store close --reason restored");
+    let typo = format!(
+        "{} --run-dir {}",
+        identity(&site, "node-1"),
+        site.file("typo").display()
+    );
+    let before = site.content();
+    let ran = site.run(&format!("node republish {typo}"));
+    assert_eq!(ran.code, 2, "{ran:?}");
+    for word in ["typo", "runDir"] {
+        assert!(ran.err.contains(word), "{word}: {ran:?}");
+    }
+    assert_eq!(site.content(), before, "nothing was answered");
+}

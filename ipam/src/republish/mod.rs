@@ -113,6 +113,9 @@ pub enum RepublishError {
     /// Releases that wait could not be made.
     #[error("releases that wait on disk cannot be made")]
     Waiting(#[source] IpamError),
+    /// There is no folder of records, so nothing tells what lives here.
+    #[error("there is no folder {path:?}: nothing tells what lives on this node", path = .0.display().to_string())]
+    NoRunDir(PathBuf),
     /// The node's own files cannot be read or written.
     #[error("{path:?}: {source}", path = .path.display().to_string())]
     Disk {
@@ -139,6 +142,9 @@ impl RepublishError {
             }
             Self::Anothers(anothers) => anothers.hint(),
             Self::Waiting(error) => error.hint(),
+            Self::NoRunDir(_) => {
+                "give --run-dir as \"runDir\" in the network configuration; if no container was started since this machine booted, make the folder"
+            }
             Self::Disk { .. } => "check the folder's owner, mode and free space; run it as root",
             Self::ClosureChanged => {
                 "look with `cnictl store status`, and run it again if it is closed"
@@ -181,6 +187,10 @@ impl<S: Store> Ipam<S> {
             return Ok(report);
         };
         report.closure = Some(basis.closure.clone());
+        // Every ADD makes it. Without it, a wrong path would read as a node where nothing lives.
+        if !scope.run_dir.is_dir() {
+            return Err(RepublishError::NoRunDir(scope.run_dir.to_owned()));
+        }
         let asked = Asked::read(self.store(), self.node(), &basis).await?;
         self.drain(usize::MAX, now)
             .await
