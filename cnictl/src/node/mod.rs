@@ -28,12 +28,12 @@ pub(crate) async fn list(
 ) -> Result<Ended, Failure> {
     let rows = NodeRow::all(&closure::look(store).await?);
     out.list(&rows, "the store knows no node")?;
-    let unreadable = rows.iter().any(|row| row.problem.is_some());
-    Ok(if unreadable {
-        Ended::Findings
-    } else {
-        Ended::Clean
-    })
+    let mut ended = Ended::Clean;
+    for problem in rows.iter().filter_map(|row| row.problem.as_ref()) {
+        out.remark(format_args!("warning: {problem}; left alone"))?;
+        ended = Ended::Findings;
+    }
+    Ok(ended)
 }
 
 /// `cnictl node show`

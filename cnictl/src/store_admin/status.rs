@@ -86,7 +86,11 @@ impl Sheet for StatusSheet {
                 ("Reason", Cell::sentence(reason.as_deref().unwrap_or("-"))),
                 (
                     "Noticed by",
-                    cell(noticed_by.as_deref().or(Some("an-operator"))),
+                    cell(
+                        noticed_by
+                            .as_deref()
+                            .or(problem.is_none().then_some("an-operator")),
+                    ),
                 ),
                 ("Closure", cell(closure.as_deref())),
                 ("Waits for", Cell::sentence(&waited_for(missing))),

@@ -248,7 +248,14 @@ fn records_that_cannot_be_read_are_told_and_keep_the_store_closed() {
             .as_str()
             .is_some_and(|p| p.contains("malformed"))
     );
+    let told = site.run("node list");
+    assert!(told.err.contains("nodes/node-1: malformed"), "{told:?}");
     site.put(keys::CLOSED.to_owned(), r#"{"v":9}"#);
+    let text = site.run("store status").out;
+    assert!(
+        !text.contains("an-operator"),
+        "who did it is not known: {text}"
+    );
     let (code, status) = site.json("store status");
     assert_eq!((code, &status["state"]), (1, &json!("closed")));
     assert!(
