@@ -270,3 +270,24 @@ fn a_pool_that_cannot_be_makes_no_store() {
     assert_eq!(ran.code, 64, "{ran:?}");
     assert!(!site.file("store").exists());
 }
+
+/// Its addresses are unknown, so that new ones could be its own; nothing else needs them.
+#[test]
+fn a_pool_that_cannot_be_read_stands_in_the_way_of_new_subnets_only() {
+    for (key, value) in [("broken", "zz"), ("later", r#"{"v":2}"#), ("A/B", "{}")] {
+        let site = Site::with_pool();
+        site.put(format!("{}{key}", keys::POOLS), value);
+        for line in [
+            "pool create other --subnet 10.30.0.0/24",
+            "pool extend prod --subnet 10.30.0.0/24",
+        ] {
+            let ran = site.run(line);
+            assert_eq!(ran.code, 1, "{line}: {ran:?}");
+            assert!(ran.err.contains(key), "{line}: {ran:?}");
+        }
+        site.done("pool exclude prod 10.20.1.9");
+        site.done("pool set prod --cooldown 5s");
+        site.done("pool drain prod");
+        site.done("pool delete prod --yes");
+    }
+}

@@ -7,7 +7,7 @@ use berth_types::{
     Record as _, Subnet, keys,
 };
 
-use super::{ATTEMPTS, PoolError, StoredPool, find, parse_all};
+use super::{ATTEMPTS, PoolError, Pools, StoredPool};
 use crate::record::list;
 
 /// What an operator changes of a pool, which may be in use.
@@ -136,10 +136,11 @@ pub async fn create(
     record.validate()?;
     for _ in 0..ATTEMPTS {
         let seen = Seen::read(store, name).await?;
-        if find(&seen.pools, name).is_ok() {
+        seen.pools.expect_all()?;
+        if seen.pools.find(name).is_ok() {
             return Err(PoolError::Exists(name.clone()));
         }
-        refuse_overlap(&seen.pools, name, record)?;
+        refuse_overlap(&seen.pools.readable, name, record)?;
         if let Some(revision) = seen.put(store, name, Revision::ABSENT, record).await? {
             return Ok(revision);
         }
@@ -190,7 +191,7 @@ pub async fn preview(
 /// What a change is decided from.
 struct Seen {
     at: Revision,
-    pools: Vec<StoredPool>,
+    pools: Pools,
     /// How many blocks of the pool are claimed.
     claimed: usize,
 }
@@ -203,15 +204,19 @@ impl Seen {
             .await?;
         Ok(Self {
             at: answer.revision,
-            pools: parse_all(list(&answer, 0))?,
+            pools: Pools::parse(list(&answer, 0)),
             claimed: list(&answer, 1).len(),
         })
     }
 
     fn plan(&self, name: &PoolName, change: &Change) -> Result<Changed, PoolError> {
-        let pool = find(&self.pools, name)?;
+        let pool = self.pools.find(name)?;
         let after = change.apply(&pool.record)?;
-        refuse_overlap(&self.pools, name, &after)?;
+        // Only more subnets can meet those of another pool.
+        if after.subnets.len() > pool.record.subnets.len() {
+            self.pools.expect_all()?;
+            refuse_overlap(&self.pools.readable, name, &after)?;
+        }
         let size = pool.record.block_size;
         // A node claims a block only at the pool's revision, so none appears unnoticed.
         if after.block_size != size && self.claimed > 0 {

@@ -39,38 +39,72 @@ pub async fn all(store: &impl Store) -> Result<Vec<StoredPool>, PoolError> {
     let answer = store
         .read(&[Read::List(KeyRange::prefix(keys::POOLS))])
         .await?;
-    parse_all(list(&answer, 0))
+    let pools = Pools::parse(list(&answer, 0));
+    pools.expect_all()?;
+    Ok(pools.readable)
 }
 
-fn parse_all(entries: &[berth_store::Entry]) -> Result<Vec<StoredPool>, PoolError> {
-    let mut pools = Vec::new();
-    for entry in entries {
-        let key = || String::from_utf8_lossy(&entry.key).into_owned();
-        let name = keys::parse_pool(&entry.key).ok_or_else(|| BadRecord::Malformed {
-            key: key(),
-            reason: "its key names no pool".into(),
-        })?;
-        let (revision, record) = decode(entry)?;
-        pools.push(StoredPool {
-            name,
-            revision,
-            record,
-        });
+/// Every pool that can be read, by name, and those that cannot.
+struct Pools {
+    readable: Vec<StoredPool>,
+    /// With the name, where the key is a pool's.
+    unreadable: Vec<(Option<PoolName>, BadRecord)>,
+}
+
+impl Pools {
+    fn parse(entries: &[berth_store::Entry]) -> Self {
+        let (mut readable, mut unreadable) = (Vec::new(), Vec::new());
+        for entry in entries {
+            match (keys::parse_pool(&entry.key), decode(entry)) {
+                (Some(name), Ok((revision, record))) => readable.push(StoredPool {
+                    name,
+                    revision,
+                    record,
+                }),
+                (name @ Some(_), Err(bad)) => unreadable.push((name, bad)),
+                (None, _) => unreadable.push((None, foreign(entry))),
+            }
+        }
+        Self {
+            readable,
+            unreadable,
+        }
     }
-    Ok(pools)
+
+    /// Refuses where some cannot be read: their addresses are unknown, and could be anybody's.
+    fn expect_all(&self) -> Result<(), PoolError> {
+        match self.unreadable.first() {
+            Some((_, bad)) => Err(bad.clone().into()),
+            None => Ok(()),
+        }
+    }
+
+    fn find(&self, name: &PoolName) -> Result<&StoredPool, PoolError> {
+        let of_name = |(other, _): &&(Option<PoolName>, _)| other.as_ref() == Some(name);
+        if let Some((_, bad)) = self.unreadable.iter().find(of_name) {
+            return Err(bad.clone().into());
+        }
+        let found = self.readable.iter().find(|pool| pool.name == *name);
+        found.ok_or_else(|| PoolError::NoSuchPool(name.clone()))
+    }
+}
+
+fn foreign(entry: &berth_store::Entry) -> BadRecord {
+    BadRecord::Malformed {
+        key: String::from_utf8_lossy(&entry.key).into_owned(),
+        reason: "its key names no pool".into(),
+    }
 }
 
 /// The pool of that name.
 ///
 /// # Errors
-/// [`PoolError::NoSuchPool`], and as [`all`].
+/// [`PoolError::NoSuchPool`], [`PoolError::Store`]; [`PoolError::Record`] for one that cannot be
+/// read.
 pub async fn get(store: &impl Store, name: &PoolName) -> Result<StoredPool, PoolError> {
-    find(&all(store).await?, name).cloned()
-}
-
-fn find<'a>(pools: &'a [StoredPool], name: &PoolName) -> Result<&'a StoredPool, PoolError> {
-    let found = pools.iter().find(|pool| pool.name == *name);
-    found.ok_or_else(|| PoolError::NoSuchPool(name.clone()))
+    let all = [Read::List(KeyRange::prefix(keys::POOLS))];
+    let answer = store.read(&all).await?;
+    Pools::parse(list(&answer, 0)).find(name).cloned()
 }
 
 /// Adds subnets to a pool, which may be in use.
