@@ -73,6 +73,19 @@ impl fmt::Display for VlanId {
     }
 }
 
+/// Whether a subnet that begins there, of a prefix that is allowed, lies where no host is.
+///
+/// IPv4-mapped addresses, in `::/32`, would be an IPv4 pool's own under another spelling.
+fn is_no_lan(first: IpAddr) -> bool {
+    match first {
+        IpAddr::V4(v4) => v4.octets()[0] == 0 || v4.is_loopback() || v4.is_multicast(),
+        IpAddr::V6(v6) => {
+            let segments = v6.segments();
+            segments[..2] == [0, 0] || v6.is_multicast() || v6.is_unicast_link_local()
+        }
+    }
+}
+
 impl Subnet {
     /// Checks everything that must be true of one subnet.
     ///
@@ -105,6 +118,13 @@ impl Subnet {
                 "subnet",
                 cidr,
                 "use a prefix from /8 to /30 (IPv6: /32 to /126)",
+            );
+        }
+        if is_no_lan(cidr.network()) {
+            return wrong(
+                "subnet",
+                cidr,
+                "is multicast, loopback, IPv6 link-local, IPv4-mapped or otherwise set apart: no interface on a LAN has such addresses",
             );
         }
         if let Some(gateway) = gateway.filter(|gateway| !self.is_host(*gateway)) {

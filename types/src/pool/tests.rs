@@ -33,6 +33,13 @@ fn case_60_a_subnet_that_cannot_be_is_refused_with_the_field() {
         ("/127", subnet("2001:db8::/127"), "subnet"),
         ("/128", subnet("2001:db8::/128"), "subnet"),
         ("/0", subnet("0.0.0.0/0"), "subnet"),
+        ("this network", subnet("0.0.0.0/8"), "subnet"),
+        ("loopback", subnet("127.0.0.0/24"), "subnet"),
+        ("multicast", subnet("239.1.0.0/16"), "subnet"),
+        ("IPv4-mapped", subnet("::ffff:10.20.1.0/120"), "subnet"),
+        ("IPv6 loopback", subnet("::/64"), "subnet"),
+        ("IPv6 link-local", subnet("fe80::/64"), "subnet"),
+        ("IPv6 multicast", subnet("ff02::/64"), "subnet"),
         (
             "gateway outside",
             with("10.20.1.0/24", "10.20.2.1", "", &[]),
