@@ -2,9 +2,12 @@
 
 use std::io::Write;
 use std::net::IpAddr;
+use std::path::Path;
 
+use berth_ipam::NodeIdentity;
+use berth_ipam::history::Log;
 use berth_ipam::operator::{self, Committed, Held, Plan, Release, Untouched};
-use berth_store::{Store, StoreError};
+use berth_store::{Revision, Store, StoreError};
 use berth_types::BadRecord;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -86,7 +89,11 @@ pub(crate) async fn release(
     now: Timestamp,
     out: &mut Printer<impl Write, impl Write>,
 ) -> Result<Ended, Failure> {
-    let ReleaseArgs { addresses, consent } = args;
+    let ReleaseArgs {
+        addresses,
+        state_dir,
+        consent,
+    } = args;
     let wanted = addresses.iter().copied().collect();
     let plan = operator::plan(&operator::look(store, &wanted).await?);
     let consent = consent.consent();
@@ -107,7 +114,11 @@ pub(crate) async fn release(
     let mut lost = None;
     for release in &plan.releases {
         ended.push(match lost {
-            None => commit(store, release, now, &mut lost).await,
+            None => {
+                let ending = commit(store, release, now, &mut lost).await;
+                write_down(release, ending, state_dir, now);
+                ending
+            }
             Some(_) => (Outcome::NotTried, None),
         });
     }
@@ -148,6 +159,20 @@ async fn commit(
                 None,
             )
         }
+    }
+}
+
+/// Tells the log of the node that held the addresses, when this is that node.
+fn write_down(release: &Release, (_, revision): Ending, state: &Path, now: Timestamp) {
+    let Some(revision) = revision.map(Revision) else {
+        return;
+    };
+    let here = NodeIdentity::id_in(state);
+    if here.is_some() && release.made_by() == here.as_ref() {
+        let log = Log::below(state);
+        release
+            .changes(revision, now)
+            .for_each(|change| log.append(&change));
     }
 }
 

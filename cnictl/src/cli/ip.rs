@@ -79,6 +79,10 @@ pub(crate) struct ReleaseArgs {
     /// The addresses.
     #[arg(required = true, value_name = "IP", value_parser = berth_types::parse_address)]
     pub(crate) addresses: Vec<IpAddr>,
+    /// Where this machine keeps its state. If it is the node that held an address, its own log
+    /// gets the change.
+    #[arg(long, value_name = "FOLDER", default_value = "/var/lib/berth")]
+    pub(crate) state_dir: PathBuf,
     #[command(flatten)]
     pub(crate) consent: ConsentArgs,
 }

@@ -266,3 +266,26 @@ fn records_that_cannot_be_read_are_left_alone() {
     assert_eq!((code, outcomes), (1, vec!["newer", "malformed", "newer"]));
     assert_eq!(site.content(), before);
 }
+
+/// What another node's log would say is that node's to write.
+#[test]
+fn the_node_that_held_an_address_writes_down_that_it_was_taken_away() {
+    let site = busy();
+    let our_id = attached(&[]).node_id;
+    for (address, id, lines) in [
+        ("10.20.1.2", our_id.to_string(), 1),
+        ("10.20.1.3", "f".repeat(32), 0),
+    ] {
+        let state = site.file(address);
+        std::fs::create_dir(&state).expect("make the folder");
+        std::fs::write(state.join("node-id"), id).expect("name the node");
+        let state = state.display();
+        site.done(&format!("release {address} --yes --state-dir {state}"));
+        let log = format!("ip history {address} --node --state-dir {state}");
+        let (_, changes) = site.json(&log);
+        assert_eq!(changes.as_array().map(Vec::len), Some(lines), "{changes}");
+        if lines > 0 {
+            assert_eq!(changes[0]["what"], "taken-away", "{changes}");
+        }
+    }
+}

@@ -64,6 +64,16 @@ impl NodeIdentity {
         })
     }
 
+    /// The random id kept in `<state>/node-id`; `None` where this machine is no node, or the file
+    /// holds no id. Makes nothing.
+    pub fn id_in(state: &Path) -> Option<NodeId> {
+        fs::read_to_string(state.join("node-id"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
+    }
+
     /// A number that differs from node to node.
     pub(crate) fn seed(&self) -> u64 {
         crate::seed(self.id.as_str())

@@ -1,10 +1,11 @@
 //! Making a release: one transaction on everything it rests on.
 
 use berth_store::{Compare, Outcome, Revision, Store, StoreError, Txn, Write};
-use berth_types::{AttachmentRecord, Record as _, keys};
+use berth_types::{AttachmentRecord, NodeId, Record as _, keys};
 use jiff::Timestamp;
 
 use super::{Committed, Release};
+use crate::history::{Change, What};
 
 impl Release {
     /// Makes the release if addresses and attachment are as they were seen.
@@ -22,6 +23,19 @@ impl Release {
         Ok(match store.commit(&self.txn(now)).await? {
             Outcome::Committed(revision) => Committed::Released(revision),
             Outcome::Refused(_) => Committed::Changed,
+        })
+    }
+
+    /// The machine that made the attachment; `None` where its record is gone.
+    pub fn made_by(&self) -> Option<&NodeId> {
+        self.attached.as_ref().map(|(_, record)| &record.node_id)
+    }
+
+    /// What the node's log says of this release once it is made, at `revision`.
+    pub fn changes(&self, revision: Revision, now: Timestamp) -> impl Iterator<Item = Change> {
+        self.addresses.iter().map(move |held| {
+            let address = (held.address, &held.record.pool);
+            Change::new(What::TakenAway, address, &held.holder, revision, now)
         })
     }
 
