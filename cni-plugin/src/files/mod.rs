@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use berth_ipam::uptime_ms;
 use berth_types::{
-    AttachmentId, Incarnation, LocalAttachment, MacAddr, NetnsRef, Record, SchemaVersion,
+    AttachmentId, BadRecord, Incarnation, LocalAttachment, MacAddr, NetnsRef, Record, SchemaVersion,
 };
 use nix::fcntl::Flock;
 use serde::{Deserialize, Serialize};
@@ -139,6 +139,14 @@ impl RunFiles {
     }
 }
 
+fn unreadable(bad: &BadRecord) -> CniError {
+    let remedy = match bad {
+        BadRecord::Malformed { .. } => "delete the container: its DEL removes the file",
+        BadRecord::Newer { .. } => "use the release of this plugin that wrote it",
+    };
+    CniError::new(Code::Internal, bad.to_string()).details(remedy)
+}
+
 /// An attachment that only this call works on.
 #[derive(Debug)]
 pub struct Locked {
@@ -182,10 +190,27 @@ impl Locked {
     /// # Errors
     /// Code 5; code 999 for a record that cannot be read, naming it.
     pub fn record(&self) -> Result<Option<LocalAttachment>, CniError> {
+        let record = self.read_record()?.transpose();
+        record.map_err(|bad| unreadable(&bad))
+    }
+
+    /// The same for DEL, to which a damaged record is a lost one: the store tells what it told.
+    ///
+    /// # Errors
+    /// Code 5; code 999 for a later release's record, naming it.
+    pub fn record_unless_damaged(&self) -> Result<Option<LocalAttachment>, CniError> {
+        match self.read_record()?.transpose() {
+            Err(damaged @ BadRecord::Malformed { .. }) => {
+                tracing::warn!(%damaged, "a record counts as lost");
+                Ok(None)
+            }
+            other => other.map_err(|bad| unreadable(&bad)),
+        }
+    }
+
+    fn read_record(&self) -> Result<Option<Result<LocalAttachment, BadRecord>>, CniError> {
         match fs::read(&self.record) {
-            Ok(bytes) => LocalAttachment::decode(self.record.display(), &bytes)
-                .map(Some)
-                .map_err(|error| CniError::new(Code::Internal, error.to_string())),
+            Ok(bytes) => Ok(Some(LocalAttachment::decode(self.record.display(), &bytes))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(CniError::io(self.record.display(), &error)),
         }

@@ -28,7 +28,7 @@ pub fn del(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
     let id = attachment(call, config)?;
     let files = RunFiles::new(&config.run_dir);
     let mut locked = files.lock(&id)?;
-    let record = locked.record()?;
+    let record = locked.record_unless_damaged()?;
     let netns = call.netns().map(PathBuf::as_path);
     if let Some(record) = &record
         && record.attachment != id

@@ -83,6 +83,28 @@ fn with_no_record_and_no_namespace_named_the_store_tells_where_it_is_etcd() {
     lost_record_and_no_netns(Kind::Etcd);
 }
 
+/// As a full disk leaves it: the pod must not be stuck for it.
+#[test]
+fn a_damaged_record_counts_as_lost_and_a_later_releases_does_not() {
+    let ground = Ground::new(Kind::Embedded, WIDE);
+    let container = ground.container("a");
+    for damaged in ["", "x", r#"{"v":1}"#] {
+        let address = container.add().address();
+        let record = record_of(&ground, "a");
+        fs::write(&record, r#"{"v":2}"#).expect("write a newer record");
+        assert_names(
+            &container.del().failure(),
+            999,
+            &["a-eth0.json", "version 2"],
+        );
+        container.assert_connected(address);
+        fs::write(&record, damaged).expect("damage the record");
+        container.del().success();
+        assert_eq!(container.netns.links(), [""; 0], "{damaged:?}");
+        ground.assert_clean("a damaged record");
+    }
+}
+
 /// A macvlan that somebody else made, with a hardware address that could be ours.
 #[test]
 fn a_foreign_macvlan_is_left_alone_whatever_address_it_bears() {

@@ -25,7 +25,7 @@ pub fn del(call: &Invocation, config: &Config) -> Result<String, CniError> {
     let id = attachment(call, config)?;
     let files = super::files(config);
     let mut locked = files.lock(&id)?;
-    let record = locked.record()?;
+    let record = locked.record_unless_damaged()?;
     let netns = call.netns().map(std::path::PathBuf::as_path);
     if let Some(record) = &record
         && record.attachment != id
