@@ -140,7 +140,12 @@ fn sentence(question: Question, history: &History, who: &Who<'_>) -> String {
             vec![format!("nobody held {address} since its pool was made")]
         }
         Who::Free { after, before } => {
-            let first = format!("nobody held {address} at {at}");
+            // When its pool was made is not known: an earlier one may have given it.
+            let bound = match after {
+                Some(_) => "",
+                None => ", as far back as its pool goes",
+            };
+            let first = format!("nobody held {address} at {at}{bound}");
             let more = [line("before", *after), line("next", *before)];
             [Some(first)].into_iter().chain(more).flatten().collect()
         }

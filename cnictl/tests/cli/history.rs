@@ -135,3 +135,12 @@ AT (UTC)              WHAT      POD         HOLDER                  REVISION
 ";
     assert_eq!(own, expected);
 }
+
+/// An earlier pool, deleted since, may have given it.
+#[test]
+fn before_the_first_holder_nobody_is_said_as_far_as_the_pool_goes() {
+    let site = Site::with_pool();
+    site.hold("10.20.1.2", "node-1", "web-1");
+    let said = site.done("ip who 10.20.1.2 --at 2020-01-01T00:00:00Z");
+    assert!(said.contains("as far back as its pool goes"), "{said}");
+}
