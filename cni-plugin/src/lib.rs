@@ -15,6 +15,7 @@
 mod clock;
 pub mod files;
 pub mod host;
+pub mod ovs;
 pub mod plan;
 pub mod spec;
 pub mod verbs;
@@ -91,7 +92,7 @@ fn answer_main(
         Verb::Version => return Ok(verbs::version(config)),
         Verb::Add => verbs::add,
         Verb::Del => verbs::del,
-        Verb::Check => |call, config| verbs::check(call, &config.common),
+        Verb::Check => verbs::check,
         Verb::Status => |_, config| verbs::status(config),
     };
     let config = match call.verb {

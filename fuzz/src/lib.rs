@@ -9,8 +9,12 @@
 )]
 
 use berth_cni::files::Intent;
+use berth_cni::ovs::Pending;
+use berth_cni::ovs::message::{Decoder, Message};
+use berth_cni::ovs::port::{self, Applied};
 use berth_cni::spec::{CniError, Config, Invocation, MainConfig, Version};
 use berth_types::{AttachmentRecord, BadRecord, LocalAttachment, Record};
+use serde_json::Value;
 
 /// The network configuration on stdin: read by each verb, it gives a value or an error object
 /// that a runtime can read.
@@ -75,6 +79,58 @@ pub fn records(data: &[u8]) {
     survives::<LocalAttachment>(data);
     survives::<AttachmentRecord>(data);
     survives::<Intent>(data);
+    survives::<Pending>(data);
+}
+
+/// What a server at the socket of an Open vSwitch database says: it is cut into the same messages
+/// however it arrives, and each is read as an answer to every question without an end in sight.
+///
+/// # Panics
+/// When that does not hold.
+pub fn ovsdb_replies(data: &[u8]) {
+    let whole = messages(&[data]);
+    let step = data.first().map_or(1, |first| usize::from(*first) + 1);
+    let parts: Vec<_> = data.chunks(step).collect();
+    assert_eq!(messages(&parts), whole, "in pieces of {step}");
+    for message in whole {
+        let Message::Answer {
+            result: Ok(Value::Array(results)),
+            ..
+        } = message
+        else {
+            continue;
+        };
+        port::made(&results);
+        let ours = port::seen(&results, 0).into_iter();
+        let found: Vec<_> = ours.chain(port::leftovers(&results)).collect();
+        let removals = port::remove_operations(&found).len();
+        assert_eq!(removals, found.len() + 1, "one for each, and a comment");
+        if port::applied(&results) == Applied::Yes {
+            let ofport = results[1]["rows"][0]["ofport"].as_i64();
+            assert!(
+                ofport.is_some_and(|number| number > 0),
+                "no number: {results:?}"
+            );
+        }
+        port::refusal(&results);
+    }
+}
+
+/// The messages in what arrives piece by piece, up to what is none.
+fn messages(pieces: &[&[u8]]) -> Vec<Message> {
+    let mut decoder = Decoder::default();
+    let mut found = Vec::new();
+    for piece in pieces {
+        decoder.push(piece);
+        loop {
+            match decoder.take() {
+                Ok(Some(message)) => found.push(message),
+                Ok(None) => break,
+                Err(_) => return found,
+            }
+        }
+    }
+    found
 }
 
 fn survives<T: Record + PartialEq + std::fmt::Debug>(data: &[u8]) {
@@ -90,7 +146,7 @@ fn survives<T: Record + PartialEq + std::fmt::Debug>(data: &[u8]) {
 
 /// A runtime reads the error, and a person learns what it is about.
 fn readable(error: &CniError) {
-    let object: serde_json::Value =
+    let object: Value =
         serde_json::from_str(&error.to_json(Version::V1_1_0)).expect("an error is JSON");
     assert!(object["code"].is_u64(), "no code: {object}");
     let said = object["msg"].as_str().expect("a message");
@@ -128,6 +184,11 @@ mod tests {
     }
 
     #[test]
+    fn every_seed_of_a_switchs_reply_holds() {
+        each_seed("ovsdb-replies", ovsdb_replies);
+    }
+
+    #[test]
     fn a_record_of_each_kind_is_among_the_seeds() {
         let seed = |name: &str| {
             let path = format!("{}/seeds/records/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -136,6 +197,7 @@ mod tests {
         LocalAttachment::decode("local", &seed("local")).expect("a node's record");
         AttachmentRecord::decode("attachment", &seed("attachment")).expect("the store's record");
         Intent::decode("intent", &seed("intent")).expect("an intent");
+        Pending::decode("pending", &seed("pending")).expect("a port's note");
         let newer = Intent::decode("newer", &seed("newer"));
         assert!(matches!(newer, Err(BadRecord::Newer { .. })), "{newer:?}");
     }

@@ -23,6 +23,7 @@ pub mod etcd;
 pub mod images;
 pub mod lan;
 pub mod netns;
+pub mod ovs;
 pub mod plugin;
 pub mod podman;
 pub mod process;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use e2e::etcd::Etcd;
 use e2e::lan::{Lan, LanOptions, Node, UPLINK};
 use e2e::netns::Netns;
+use e2e::ovs::{self, Ovs};
 use e2e::plugin::{Call, Plugin};
 use e2e::process::Measured;
 use e2e::wait;
@@ -131,4 +132,42 @@ fn a_process_is_measured_with_the_children_it_waited_for() {
         (&b"given"[..], &b"told\n"[..])
     );
     assert!(ran.cpu > Duration::from_millis(10), "{ran:?}");
+}
+
+/// A veth from `container` into the switch, as a port with these settings.
+fn plug_in(node: &Node, ovs: &Ovs, container: &Netns, address: &str, port: &[&str]) {
+    let end = format!("v{}", container.inode());
+    let path = container.path().display().to_string();
+    let pair = ["link", "add", &end, "type", "veth", "peer", "name", "eth0"];
+    node.netns()
+        .ip(&[&pair[..], &["netns", path.as_str()]].concat());
+    node.netns().ip(&["link", "set", &end, "up"]);
+    container.ip(&["address", "add", address, "dev", "eth0"]);
+    container.ip(&["link", "set", "eth0", "up"]);
+    ovs.vsctl(&[&["add-port", ovs::BRIDGE, &end][..], port].concat());
+}
+
+#[test]
+fn a_port_of_open_vswitch_is_on_the_lan_also_after_both_programs_are_started_again() {
+    let lan = Lan::new(&LanOptions::default());
+    let node = lan.node("n1");
+    let ovs = Ovs::start(&node);
+    let [a, b] = ["a", "b"].map(|name| node.container(name));
+    plug_in(&node, &ovs, &a, "10.20.1.8/24", &[]);
+    plug_in(&node, &ovs, &b, "10.20.1.9/24", &["tag=7"]);
+    let gateway = IpAddr::from([10, 20, 1, 1]);
+    assert!(a.ping(gateway), "container to gateway");
+    assert!(!b.ping(IpAddr::from([10, 20, 1, 8])), "another VLAN");
+    assert_eq!(ovs.ports().len(), 2);
+
+    ovs.kill_switch();
+    ovs.kill_database();
+    ovs.start_database();
+    ovs.start_switch();
+    ovs.settle();
+    assert!(a.ping(gateway), "container to gateway, once more");
+    let ours = node.netns().links();
+    for link in ovs::LINKS {
+        assert!(ours.iter().any(|name| name == link), "{link} in {ours:?}");
+    }
 }

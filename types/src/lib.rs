@@ -25,7 +25,7 @@ pub use attachment::{
 };
 pub use cluster::{Answered, ClosedRecord, ClosureId, NodeAnswer, NodeRecord, WantedRecord};
 pub use hash::fnv1a;
-pub use local::{LocalAddress, LocalAttachment, LocalLink};
+pub use local::{LocalAddress, LocalAttachment, LocalLink, LocalPort};
 pub use mac::{InvalidMac, MacAddr};
 pub use names::{
     ContainerId, IfName, InvalidName, NamePattern, NamespaceName, NetworkName, NodeId, NodeName,

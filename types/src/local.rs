@@ -4,12 +4,13 @@
 //! programs on the node read it to learn whose interface is whose.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Record, SchemaVersion};
-use crate::{AddressRecord, AttachmentId, Incarnation, MacAddr, NetnsRef, PodRef};
+use crate::{AddressRecord, AttachmentId, IfName, Incarnation, MacAddr, NetnsRef, PodRef, VlanId};
 
 /// The record file of one complete interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,8 +48,26 @@ pub struct LocalLink {
     pub mac: MacAddr,
     /// Its index in its namespace.
     pub ifindex: u32,
-    /// The node's interface it stands on.
+    /// The node's interface it stands on, or the bridge it is a port of.
     pub master: String,
+    /// The VLAN it was put into; absent when the network has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<VlanId>,
+    /// Its port, when it is one of an Open vSwitch bridge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<LocalPort>,
+}
+
+/// A port of an Open vSwitch bridge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocalPort {
+    /// Its name, which is that of the node's end of the veth as well.
+    pub name: IfName,
+    /// The bridge.
+    pub bridge: IfName,
+    /// The unix socket of the bridge's database.
+    pub socket: PathBuf,
 }
 
 /// One address of the interface.

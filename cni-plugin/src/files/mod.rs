@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 
 use berth_ipam::uptime_ms;
 use berth_types::{
-    AttachmentId, BadRecord, Incarnation, LocalAttachment, MacAddr, NetnsRef, Record, SchemaVersion,
+    AttachmentId, BadRecord, Incarnation, LocalAttachment, LocalPort, MacAddr, NetnsRef, Record,
+    SchemaVersion,
 };
 use nix::fcntl::Flock;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,9 @@ pub struct Intent {
     pub netns: NetnsRef,
     /// The hardware address the link is made with, until it is marked.
     pub mac: Option<MacAddr>,
+    /// Its port, when it is to be one of an Open vSwitch bridge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<LocalPort>,
 }
 
 impl Record for Intent {}

@@ -82,6 +82,23 @@ impl Netlink {
         self.link(&format!("look at link {index}"), message)
     }
 
+    /// All links of the namespace.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub fn links(&mut self) -> Result<Vec<Link>, NetlinkError> {
+        let mut message = LinkMessage::default();
+        message
+            .attributes
+            .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+        let answers = self.dump("list links", &RouteNetlinkMessage::GetLink(message))?;
+        let links = answers.into_iter().filter_map(|answer| match answer {
+            RouteNetlinkMessage::NewLink(link) => Some(describe(link)),
+            _ => None,
+        });
+        Ok(links.collect())
+    }
+
     fn link(&mut self, what: &str, mut message: LinkMessage) -> Result<Option<Link>, NetlinkError> {
         // Nobody here reads the counters, which the kernel would sum up over all processors.
         message

@@ -2,22 +2,26 @@
 
 mod parent;
 mod shape;
+mod vlan;
 
 use std::net::IpAddr;
 
-use berth_types::MacAddr;
+use berth_types::{LocalPort, MacAddr, VlanId};
 use ipnetwork::IpNetwork;
 
 pub use parent::{mac, mtu};
 pub use shape::{Shape, cidr, routes_of};
+pub use vlan::vlan;
 
-use crate::host::{Announce, Macvlan};
+use crate::host::{Announce, Macvlan, Veth};
 
 /// The link to be made in the container's namespace, before its address is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NewLink {
     /// A macvlan on an interface of the node.
     Macvlan(Macvlan),
+    /// A pair whose other end is a port of an Open vSwitch bridge.
+    Veth(Veth),
 }
 
 /// One change to the new interface. None needs undoing by itself: removing the link undoes all.
@@ -32,6 +36,10 @@ pub enum Step {
         /// Whether neighbours are told.
         announce: Announce,
     },
+    /// Make the node's end a port of its bridge, in the database.
+    AddPort(Port),
+    /// Wait until the bridge switches the port's frames.
+    AwaitPort(LocalPort),
     /// Set an address.
     Address(IpNetwork),
     /// Bring it up; with its addresses on, this announces them.
@@ -43,4 +51,15 @@ pub enum Step {
         /// Next hop.
         gateway: IpAddr,
     },
+}
+
+/// A port of an Open vSwitch bridge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Where it is to be.
+    pub place: LocalPort,
+    /// The hardware address of the container's end.
+    pub mac: MacAddr,
+    /// The VLAN it is an access port of; untagged when absent.
+    pub vlan: Option<VlanId>,
 }

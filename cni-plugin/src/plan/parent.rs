@@ -3,7 +3,7 @@
 use berth_types::MacAddr;
 
 use crate::host::Link;
-use crate::spec::{CniError, Mode};
+use crate::spec::{CniError, Driver};
 
 /// The MTU of the interface: the one asked for if the parent can carry it, else the parent's.
 ///
@@ -29,18 +29,22 @@ pub fn mtu(asked: Option<u32>, parent: &Link) -> Result<u32, CniError> {
 ///
 /// # Errors
 /// Code 7 when another was asked for in that mode.
-pub fn mac(mode: Mode, asked: Option<MacAddr>, parent: &Link) -> Result<Option<MacAddr>, CniError> {
-    match (mode, asked) {
-        (Mode::Passthru, Some(mac)) if Some(mac) != parent.mac => {
+pub fn mac(
+    driver: &Driver,
+    asked: Option<MacAddr>,
+    parent: &Link,
+) -> Result<Option<MacAddr>, CniError> {
+    match (driver.keeps_parents_mac(), asked) {
+        (true, Some(mac)) if Some(mac) != parent.mac => {
             let remedy = "leave it out: in mode passthru the interface has its master's";
             Err(CniError::field("mac", mac, remedy))
         }
-        (Mode::Passthru, _) => Ok(parent.mac),
-        (_, Some(mac)) if Some(mac) == parent.mac => {
+        (true, _) => Ok(parent.mac),
+        (false, Some(mac)) if Some(mac) == parent.mac => {
             let remedy = format!("it is the one of {}: ask for another", parent.name);
             Err(CniError::field("mac", mac, &remedy))
         }
-        (_, asked) => Ok(asked),
+        (false, asked) => Ok(asked),
     }
 }
 
@@ -48,7 +52,12 @@ pub fn mac(mode: Mode, asked: Option<MacAddr>, parent: &Link) -> Result<Option<M
 mod tests {
     use super::*;
     use crate::host::LinkKind;
-    use crate::spec::Code;
+    use crate::spec::{Code, MacvlanConfig, Mode};
+
+    fn driver(mode: Mode) -> Driver {
+        let master = vec!["uplink0".parse().unwrap()];
+        Driver::Macvlan(MacvlanConfig { master, mode })
+    }
 
     fn parent() -> Link {
         let mac = "02:00:00:00:00:01".parse().ok();
@@ -75,12 +84,15 @@ mod tests {
     #[test]
     fn a_passthru_child_keeps_its_masters_hardware_address() {
         let other = "02:00:00:00:00:09".parse().ok();
-        assert_eq!(mac(Mode::Passthru, None, &parent()), Ok(parent().mac));
-        assert!(mac(Mode::Passthru, other, &parent()).is_err());
-        assert_eq!(mac(Mode::Bridge, None, &parent()), Ok(None));
-        assert_eq!(mac(Mode::Bridge, other, &parent()), Ok(other));
+        assert_eq!(
+            mac(&driver(Mode::Passthru), None, &parent()),
+            Ok(parent().mac)
+        );
+        assert!(mac(&driver(Mode::Passthru), other, &parent()).is_err());
+        assert_eq!(mac(&driver(Mode::Bridge), None, &parent()), Ok(None));
+        assert_eq!(mac(&driver(Mode::Bridge), other, &parent()), Ok(other));
         assert!(
-            mac(Mode::Bridge, parent().mac, &parent()).is_err(),
+            mac(&driver(Mode::Bridge), parent().mac, &parent()).is_err(),
             "case 52: used on the node"
         );
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use berth_types::{MacAddr, Subnet};
 use ipnetwork::IpNetwork;
 
-use super::Step;
+use super::{Port, Step};
 use crate::host::Announce;
 use crate::spec::{CniError, Code, RouteEntry};
 
@@ -18,6 +18,8 @@ pub struct Shape {
     pub mac: Option<MacAddr>,
     /// Whether neighbours are told of the addresses.
     pub announce: Announce,
+    /// The port of the node's end, when it is to be one.
+    pub port: Option<Port>,
 }
 
 /// An address with its subnet's prefix length.
@@ -63,6 +65,8 @@ impl Shape {
     /// As [`cidr`].
     pub fn steps(&self) -> Result<Vec<Step>, CniError> {
         let mut steps = Vec::new();
+        // While `ovs-vswitchd` takes the port up, the rest is done.
+        steps.extend(self.port.clone().map(Step::AddPort));
         if self.addresses.iter().any(|(address, _)| address.is_ipv6()) {
             steps.push(Step::EnableIpv6);
         }
@@ -73,6 +77,8 @@ impl Shape {
         for (address, subnet) in &self.addresses {
             steps.push(Step::Address(cidr(*address, subnet)?));
         }
+        // An announcement before the port is switched would reach nobody.
+        steps.extend(self.port.clone().map(|port| Step::AwaitPort(port.place)));
         steps.push(Step::Up);
         steps.extend(self.routes().into_iter().filter_map(|route| {
             Some(Step::Route {
@@ -102,6 +108,7 @@ mod tests {
             addresses: vec![(address.parse().unwrap(), subnet)],
             mac,
             announce: Announce::WhenUp,
+            port: None,
         }
     }
 

@@ -67,7 +67,8 @@ pub struct Interface {
     pub mac: String,
     /// Its MTU, in bytes; told from 1.1.0 on.
     pub mtu: u32,
-    /// Its namespace's path.
+    /// Its namespace's path; empty for an interface of the node.
+    #[serde(default)]
     pub sandbox: String,
 }
 
@@ -101,19 +102,7 @@ impl CniResult {
         let interfaces: Vec<_> = self
             .interfaces
             .iter()
-            .map(
-                |Interface {
-                     name,
-                     mac,
-                     mtu,
-                     sandbox,
-                 }| match version {
-                    Version::V1_1_0 => {
-                        json!({"name": name, "mac": mac, "mtu": mtu, "sandbox": sandbox})
-                    }
-                    _ => json!({"name": name, "mac": mac, "sandbox": sandbox}),
-                },
-            )
+            .map(|interface| interface.to_json(version))
             .collect();
         let ips: Vec<_> = self.ips.iter().map(|ip| ip.to_json(version)).collect();
         let mut object = json!({
@@ -130,6 +119,27 @@ impl CniResult {
             }
         }
         format!("{object:#}\n")
+    }
+}
+
+impl Interface {
+    fn to_json(&self, version: Version) -> Value {
+        let Self {
+            name,
+            mac,
+            mtu,
+            sandbox,
+        } = self;
+        let mut object = json!({"name": name, "mac": mac});
+        if let Some(object) = object.as_object_mut() {
+            if version >= Version::V1_1_0 {
+                object.insert("mtu".into(), json!(mtu));
+            }
+            if !sandbox.is_empty() {
+                object.insert("sandbox".into(), json!(sandbox));
+            }
+        }
+        object
     }
 }
 

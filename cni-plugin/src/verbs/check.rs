@@ -11,7 +11,8 @@ use serde::Deserialize;
 use super::allocator::Allocator;
 use crate::files::RunFiles;
 use crate::host::{LinkKind, Netlink, NetlinkError, Netns};
-use crate::spec::{CniError, Code, Config, Invocation};
+use crate::ovs::bridge;
+use crate::spec::{CniError, Code, Config, Driver, Invocation, MainConfig};
 use crate::wanted::attachment;
 
 /// What CHECK reads of `prevResult`; others may have added more.
@@ -47,7 +48,11 @@ pub(super) struct PreviousIp {
 ///
 /// # Errors
 /// Code 7 without `prevResult`, 102 when the address has another holder, 999 for what is missing.
-pub fn check(call: &Invocation, config: &Config) -> Result<String, CniError> {
+pub fn check(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
+    let MainConfig {
+        common: config,
+        link,
+    } = config;
     let id = attachment(call, config)?;
     let previous = Previous::of(config)?;
     let mut ours = previous.of_interface(id.ifname.as_str());
@@ -58,7 +63,10 @@ pub fn check(call: &Invocation, config: &Config) -> Result<String, CniError> {
     let path = call
         .netns()
         .ok_or_else(|| CniError::new(Code::InvalidEnvironment, "CHECK needs CNI_NETNS"))?;
-    check_interface(&Netns::open(path)?, &id, &ours)?;
+    check_interface(&Netns::open(path)?, &id, &link.driver, &ours)?;
+    if let Driver::Ovs(_) = link.driver {
+        check_port(&RunFiles::new(&config.run_dir), &id)?;
+    }
     check_store(config, &id, &ours)?;
     Ok(String::new())
 }
@@ -101,7 +109,12 @@ pub(super) fn recorded(files: &RunFiles, id: &AttachmentId) -> Vec<PreviousIp> {
     addresses.into_iter().map(as_told).collect()
 }
 
-fn check_interface(netns: &Netns, id: &AttachmentId, ours: &[PreviousIp]) -> Result<(), CniError> {
+fn check_interface(
+    netns: &Netns,
+    id: &AttachmentId,
+    driver: &Driver,
+    ours: &[PreviousIp],
+) -> Result<(), CniError> {
     let ifname = &id.ifname;
     let seen = netns.within(|| {
         let mut netlink = Netlink::open()?;
@@ -121,8 +134,12 @@ fn check_interface(netns: &Netns, id: &AttachmentId, ours: &[PreviousIp]) -> Res
     let Some((link, addresses, routes)) = seen else {
         return wrong("is missing".into());
     };
-    if link.kind != LinkKind::Macvlan {
-        return wrong("is no macvlan".into());
+    let (kind, called) = match driver {
+        Driver::Macvlan(_) => (LinkKind::Macvlan, "macvlan"),
+        Driver::Ovs(_) => (LinkKind::Veth, "veth"),
+    };
+    if link.kind != kind {
+        return wrong(format!("is no {called}"));
     }
     if !link.up {
         return wrong("is down".into());
@@ -149,6 +166,37 @@ fn check_interface(netns: &Netns, id: &AttachmentId, ours: &[PreviousIp]) -> Res
         }
     }
     Ok(())
+}
+
+/// Whether the port is what the node's record says; a database that is away is a warning.
+fn check_port(files: &RunFiles, id: &AttachmentId) -> Result<(), CniError> {
+    let records = files.records();
+    let own = records.into_iter().find(|record| record.attachment == *id);
+    let Some((port, vlan)) = own.and_then(|own| Some((own.link.port?, own.link.vlan))) else {
+        return Ok(());
+    };
+    let end = Netlink::open()?.link_by_name(&port.name)?;
+    if !end.is_some_and(|end| end.up) {
+        let message = format!(
+            "interface {}: {} on the node is not up",
+            id.ifname, port.name
+        );
+        return Err(
+            CniError::new(Code::Internal, message).details("the container has to be started anew")
+        );
+    }
+    match bridge::check(&port, id, vlan) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(wrong)) => {
+            let message = format!("interface {} {wrong}", id.ifname);
+            Err(CniError::new(Code::Internal, message)
+                .details("the container has to be started anew"))
+        }
+        Err(error) => {
+            warn(&format!("the port is not compared: {error}"));
+            Ok(())
+        }
+    }
 }
 
 /// Compares with the store; what cannot be compared is a warning, for the interface stands.
@@ -198,9 +246,10 @@ pub(super) fn check_store(
 }
 
 fn warn_not_compared(error: &impl fmt::Display) {
+    warn(&format!("not compared with the store: {error}"));
+}
+
+fn warn(what: &str) {
     // Nobody reads a warning that cannot be written.
-    drop(writeln!(
-        io::stderr(),
-        "berth: warning: not compared with the store: {error}"
-    ));
+    drop(writeln!(io::stderr(), "berth: warning: {what}"));
 }

@@ -7,8 +7,10 @@ use berth_types::{AttachmentId, LocalAttachment};
 use jiff::Timestamp;
 
 use super::allocator::Allocator;
-use super::{detach, leavings};
+use super::detach;
+use super::leavings::Leavings;
 use crate::files::{Intent, Locked, RunFiles};
+use crate::ovs::pending;
 use crate::spec::{CniError, Invocation, MainConfig};
 use crate::wanted::attachment;
 use berth_ipam::fault::checkpoint;
@@ -23,7 +25,7 @@ use berth_ipam::fault::checkpoint;
 pub fn del(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
     let MainConfig {
         common: config,
-        link: _,
+        link,
     } = config;
     let id = attachment(call, config)?;
     let files = RunFiles::new(&config.run_dir);
@@ -47,12 +49,19 @@ pub fn del(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
     if let Some(record) = &record {
         detach::remove_complete(record, netns)?;
     }
+    let leavings = Leavings {
+        config,
+        link: Some(link),
+    };
     if record.is_none() && intent.is_none() {
-        detach::remove_unrecorded(&id, netns, &files, &allocator)?;
+        let trace = detach::remove_unrecorded(&id, netns, &files, &allocator)?;
+        leavings.remove_unrecorded(&id, trace)?;
     }
-    leavings::remove(&id, intent.as_ref(), record.as_ref())?;
+    leavings.remove(intent.as_ref(), record.as_ref())?;
     checkpoint("del.unlinked");
-    give_up(id, locked, (record, intent), &files, &allocator)
+    let done = give_up(id, locked, (record, intent), &files, &allocator);
+    pending::drain(&config.state_dir);
+    done
 }
 
 /// Releases what the attachment holds, now that its interface is gone, and forgets it.

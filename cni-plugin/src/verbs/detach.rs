@@ -46,7 +46,7 @@ fn is_of(link: &Link, incarnation: &Incarnation, unmarked: Option<MacAddr>) -> b
         .alias
         .as_deref()
         .is_some_and(|alias| alias.starts_with(MARK));
-    link.kind == LinkKind::Macvlan
+    matches!(link.kind, LinkKind::Macvlan | LinkKind::Veth)
         && if marked {
             link.alias == Some(mark(incarnation))
         } else {
@@ -109,6 +109,15 @@ pub(super) fn remove_half_made(intent: &Intent, also: Option<&Path>) -> Result<(
     })
 }
 
+/// Whether anything says that an attachment of which the node has no file may have existed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trace {
+    /// The store has it, or cannot be asked.
+    Some,
+    /// The store has it not: whatever there was is gone.
+    None,
+}
+
 /// Removes an interface of which the node has no file any more: the store knows its life and its
 /// namespace.
 ///
@@ -119,19 +128,21 @@ pub(super) fn remove_unrecorded(
     path: Option<&Path>,
     files: &RunFiles,
     allocator: &Allocator,
-) -> Result<(), CniError> {
+) -> Result<Trace, CniError> {
     let ifname = &id.ifname;
     let stored = match stored(id, allocator) {
         Ok(stored) => stored,
-        Err(error) => return refuse_marked(ifname, path, files, &error),
+        Err(error) => {
+            return refuse_marked(ifname, path, files, &error).map(|()| Trace::Some);
+        }
     };
     let Some(record) = stored.filter(|record| record.phase == Phase::Live) else {
-        return Ok(());
+        return Ok(Trace::None);
     };
     let Some(seen) = record.netns else {
-        return Ok(());
+        return Ok(Trace::Some);
     };
-    remove_of_life(ifname, &record.incarnation, &seen, path)
+    remove_of_life(ifname, &record.incarnation, &seen, path).map(|()| Trace::Some)
 }
 
 /// Removes the interface of a life of which only the store tells, and that its own files do not.

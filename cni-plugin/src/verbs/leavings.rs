@@ -1,25 +1,97 @@
 //! What an attachment has on the node's side, beyond the link in the container's namespace.
 
-use berth_types::{AttachmentId, LocalAttachment};
+use std::path::Path;
 
+use berth_types::{AttachmentId, LocalAttachment, LocalPort, SchemaVersion};
+
+use super::detach::Trace;
 use crate::files::Intent;
-use crate::spec::CniError;
+use crate::host::{LinkKind, Netlink};
+use crate::ovs::{Pending, bridge, name_prefix};
+use crate::spec::{CniError, Config, Driver, LinkConfig};
 
-/// Removes it, once the container's link is gone. Nothing left is as good.
-///
-/// `intent` is of an ADD that did not come to its end, `record` of a complete interface; without
-/// either, everything follows from the attachment's name.
-///
-/// # Errors
-/// Code 11: something may still be there.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "drivers and host access remove here"
-)]
-pub(super) const fn remove(
-    _id: &AttachmentId,
-    _intent: Option<&Intent>,
-    _record: Option<&LocalAttachment>,
-) -> Result<(), CniError> {
-    Ok(())
+/// How to know what there is to remove.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leavings<'a> {
+    pub(super) config: &'a Config,
+    /// How the network's interfaces are made now; absent for those of another configuration.
+    pub(super) link: Option<&'a LinkConfig>,
+}
+
+impl Leavings<'_> {
+    /// Removes it, once the container's link is gone. Nothing left is as good.
+    ///
+    /// `intent` is of an ADD that did not come to its end, `record` of a complete interface.
+    ///
+    /// # Errors
+    /// Code 11: something may still be there. Code 5.
+    pub(super) fn remove(
+        &self,
+        intent: Option<&Intent>,
+        record: Option<&LocalAttachment>,
+    ) -> Result<(), CniError> {
+        let intended = intent.and_then(|intent| Some((&intent.attachment, intent.port.as_ref()?)));
+        let recorded =
+            record.and_then(|record| Some((&record.attachment, record.link.port.as_ref()?)));
+        for (id, port) in [intended, recorded].into_iter().flatten() {
+            remove_end(port)?;
+            self.remove_ports(&port.socket, id)?;
+        }
+        Ok(())
+    }
+
+    /// Removes it where the node has no file of the attachment: everything follows from its name.
+    ///
+    /// # Errors
+    /// As [`Leavings::remove`].
+    pub(super) fn remove_unrecorded(
+        &self,
+        id: &AttachmentId,
+        trace: Trace,
+    ) -> Result<(), CniError> {
+        let Some(Driver::Ovs(ovs)) = self.link.map(|link| &link.driver) else {
+            return Ok(());
+        };
+        let mut host = Netlink::open()?;
+        let prefix = name_prefix(id);
+        for link in host.links()? {
+            if link.kind == LinkKind::Veth && link.name.starts_with(&prefix) {
+                host.delete_link(link.index)?;
+            }
+        }
+        match trace {
+            Trace::Some => self.remove_ports(&ovs.socket, id),
+            // Of what was never made nothing has to be remembered.
+            Trace::None => {
+                let removed = bridge::remove(&ovs.socket, id);
+                tracing::debug!(?removed, "looked for ports");
+                Ok(())
+            }
+        }
+    }
+
+    /// Removes the ports of an attachment. While the database does not do that, they wait on disk:
+    /// without their links they connect nobody.
+    fn remove_ports(&self, socket: &Path, id: &AttachmentId) -> Result<(), CniError> {
+        let Err(error) = bridge::remove(socket, id) else {
+            return Ok(());
+        };
+        tracing::debug!(%error, "ports wait");
+        let pending = Pending {
+            v: SchemaVersion,
+            socket: socket.to_owned(),
+            attachment: id.clone(),
+        };
+        pending.note(&self.config.state_dir)
+    }
+}
+
+/// Removes the node's end of a veth, and the other with it.
+fn remove_end(port: &LocalPort) -> Result<(), CniError> {
+    let mut host = Netlink::open()?;
+    let end = host.link_by_name(&port.name)?;
+    match end.filter(|end| end.kind == LinkKind::Veth) {
+        Some(end) => Ok(host.delete_link(end.index)?),
+        None => Ok(()),
+    }
 }

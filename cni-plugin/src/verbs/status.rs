@@ -10,11 +10,12 @@ use berth_types::{IfName, keys};
 use super::allocator::Allocator;
 use crate::files::RunFiles;
 use crate::host::{Link, Netlink};
-use crate::spec::{CniError, Code, Config, Driver, MainConfig};
+use crate::ovs::bridge;
+use crate::spec::{CniError, Code, Config, Driver, MainConfig, OvsConfig};
 
 /// How long the store may be away before the node says that it cannot serve.
 const TOLERATED_MS: u64 = 120_000;
-/// How long the store is asked whether it is back.
+/// How long the store is asked whether it is back, and a switch's database whether it is there.
 const PROBE: Duration = Duration::from_millis(400);
 
 /// Whether an ADD could be served.
@@ -34,7 +35,10 @@ pub fn status(config: &MainConfig) -> Result<String, CniError> {
 fn driver_status(driver: &Driver) -> Result<(), CniError> {
     match driver {
         Driver::Macvlan(macvlan) => find_master(&mut Netlink::open()?, &macvlan.master).map(drop),
-        Driver::Ovs(_) => Ok(()),
+        Driver::Ovs(OvsConfig { bridge, socket }) => {
+            find_bridge(&mut Netlink::open()?, bridge)?;
+            Ok(bridge::answers(socket, PROBE)?)
+        }
     }
 }
 
@@ -61,6 +65,15 @@ pub(super) fn store_status(config: &Config, files: &RunFiles) -> Result<String, 
     let message = format!("the store is away for {} s", away_for / 1000);
     Err(CniError::new(Code::NotAvailable, message)
         .details("check that the store's endpoints are reachable from this node and healthy"))
+}
+
+/// The link that a bridge of Open vSwitch has under its name on the node; up or down, it switches.
+pub(super) fn find_bridge(netlink: &mut Netlink, name: &IfName) -> Result<Link, CniError> {
+    let missing = || {
+        let remedy = "name a bridge that `ovs-vsctl list-br` lists on this node";
+        CniError::field("bridge", name, remedy)
+    };
+    netlink.link_by_name(name)?.ok_or_else(missing)
 }
 
 /// The first of the configured masters that exists, which must be up.

@@ -6,7 +6,8 @@ use berth_ipam::fault::checkpoint;
 use berth_ipam::{Ended, Evidence, OnWire};
 use berth_types::{AttachmentId, Incarnation, NetnsRef, VlanId};
 
-use super::{detach, leavings};
+use super::detach;
+use super::leavings::Leavings;
 use crate::files::{Locked, RunFiles};
 use crate::spec::{CniError, Code};
 
@@ -16,6 +17,7 @@ pub(super) struct Sandboxes<'a> {
     pub(super) files: &'a RunFiles,
     /// The attachment that this call works on, and has locked.
     pub(super) own: &'a AttachmentId,
+    pub(super) leavings: Leavings<'a>,
 }
 
 impl Evidence for Sandboxes<'_> {
@@ -62,12 +64,46 @@ impl Sandboxes<'_> {
         }
         let mut locked = self.files.lock_other(earlier)?;
         checkpoint("takeover.begun");
-        let left = end_recorded(&mut locked, earlier, incarnation, netns)?;
+        let left = self.end_recorded(&mut locked, earlier, incarnation, netns)?;
         checkpoint("takeover.forgotten");
         match left {
             Left::Nothing => locked.finish(),
             Left::Intent => Ok(()),
         }
+    }
+
+    fn end_recorded(
+        &self,
+        locked: &mut Locked,
+        earlier: &AttachmentId,
+        incarnation: &Incarnation,
+        netns: Option<&NetnsRef>,
+    ) -> Result<Left, CniError> {
+        let intent = locked.left_intent()?;
+        let record = locked.record()?;
+        let recorded = record.as_ref().map(|record| &record.incarnation);
+        let intended = intent.as_ref().map(|intent| &intent.incarnation);
+        if intent.is_none() && recorded.is_some_and(|known| known != incarnation) {
+            let message = format!("this node's record of {earlier} is of another life");
+            return Err(CniError::new(Code::TryAgain, message));
+        }
+        if let Some(intent) = &intent {
+            detach::remove_half_made(intent, None)?;
+        }
+        if let Some(record) = &record {
+            detach::remove_complete(record, None)?;
+        }
+        if intended != Some(incarnation) && recorded != Some(incarnation) {
+            detach::remove_stored(earlier, incarnation, netns)?;
+        }
+        self.leavings.remove(intent.as_ref(), record.as_ref())?;
+        checkpoint("takeover.unlinked");
+        locked.remove_record()?;
+        Ok(if intended.is_some_and(|known| known != incarnation) {
+            Left::Intent
+        } else {
+            Left::Nothing
+        })
     }
 }
 
@@ -76,37 +112,4 @@ enum Left {
     Nothing,
     /// The trace of a killed ADD, whose claim may still be on its way: its DEL has to know.
     Intent,
-}
-
-fn end_recorded(
-    locked: &mut Locked,
-    earlier: &AttachmentId,
-    incarnation: &Incarnation,
-    netns: Option<&NetnsRef>,
-) -> Result<Left, CniError> {
-    let intent = locked.left_intent()?;
-    let record = locked.record()?;
-    let recorded = record.as_ref().map(|record| &record.incarnation);
-    let intended = intent.as_ref().map(|intent| &intent.incarnation);
-    if intent.is_none() && recorded.is_some_and(|known| known != incarnation) {
-        let message = format!("this node's record of {earlier} is of another life");
-        return Err(CniError::new(Code::TryAgain, message));
-    }
-    if let Some(intent) = &intent {
-        detach::remove_half_made(intent, None)?;
-    }
-    if let Some(record) = &record {
-        detach::remove_complete(record, None)?;
-    }
-    if intended != Some(incarnation) && recorded != Some(incarnation) {
-        detach::remove_stored(earlier, incarnation, netns)?;
-    }
-    leavings::remove(earlier, intent.as_ref(), record.as_ref())?;
-    checkpoint("takeover.unlinked");
-    locked.remove_record()?;
-    Ok(if intended.is_some_and(|known| known != incarnation) {
-        Left::Intent
-    } else {
-        Left::Nothing
-    })
 }

@@ -16,12 +16,12 @@ use crate::process::{self, Measured};
 /// What runs for the whole benchmark: the pools, and the etcd that one of the contenders uses.
 #[derive(Debug)]
 pub struct Setup<'a> {
-    node: &'a Node,
+    pub(super) node: &'a Node,
     /// The contenders' stores as `cnictl --store` takes them.
     stores: [String; 2],
-    etcd: Etcd,
+    pub(super) etcd: Etcd,
     /// On a file system in memory, as the `/run` of the default `runDir` is.
-    memory: TempDir,
+    pub(super) memory: TempDir,
 }
 
 impl<'a> Setup<'a> {
@@ -175,8 +175,8 @@ pub struct Contender {
     pub name: String,
     /// The start of its containers' ids.
     pub id: String,
-    plugin: Plugin,
-    config: Value,
+    pub(super) plugin: Plugin,
+    pub(super) config: Value,
 }
 
 impl Contender {

@@ -1,4 +1,5 @@
-//! The benchmark: berth beside Debian's macvlan + host-local, in turn, on the same parent.
+//! The benchmark: berth beside Debian's macvlan + host-local, in turn, on the same parent; and its
+//! driver `ovs` beside Debian's bridge + host-local.
 //!
 //! Every plugin is called by the same code, from a thread that is already on the node, with a
 //! fresh container namespace made beforehand. The plugins take turns call by call, and the one
@@ -8,12 +9,14 @@
 pub mod contender;
 pub mod ipam;
 pub mod report;
+pub mod switched;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::lan::{Lan, LanOptions, Node};
 use crate::netns::Netns;
+use crate::ovs::Ovs;
 use crate::plugin::Reply;
 use crate::process::Measured;
 
@@ -24,8 +27,10 @@ use report::{Figures, Report};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Whom {
-    /// Plugins that make interfaces.
+    /// Plugins that make interfaces on the node's uplink.
     Interfaces,
+    /// Plugins that make ports of a bridge.
+    Switched,
     /// IPAM plugins, as interface plugins call them.
     Ipam,
 }
@@ -52,9 +57,11 @@ pub fn run(plan: Plan) -> Report {
     let lan = Lan::new(&LanOptions::default());
     let node = lan.node("n1");
     let setup = Setup::new(&node);
-    let contenders = match plan.whom {
-        Whom::Interfaces => setup.contenders(),
-        Whom::Ipam => setup.ipam_contenders(),
+    let switch = (plan.whom == Whom::Switched).then(|| Ovs::start(&node));
+    let contenders = match &switch {
+        Some(ovs) => setup.switched_contenders(ovs),
+        None if plan.whom == Whom::Ipam => setup.ipam_contenders(),
+        None => setup.contenders(),
     };
 
     let mut figures: Vec<Figures> = contenders
@@ -66,6 +73,9 @@ pub fn run(plan: Plan) -> Report {
         at_once(&node, &contenders, (plan, round), &mut figures);
     }
     setup.nothing_is_held();
+    if let Some(ovs) = &switch {
+        assert_eq!(ovs.ports(), Vec::<String>::new(), "ports left behind");
+    }
     Report::new(plan, figures, floor(&node, plan))
 }
 
@@ -178,14 +188,19 @@ fn turns(count: usize, turn: u8) -> impl Iterator<Item = usize> {
 /// What nobody can go below: a process that does nothing, and one that only makes the link.
 fn floor(node: &Node, plan: Plan) -> [Figures; 2] {
     let mut empty = Figures::new("an empty process (`true`)");
-    let mut link = Figures::new("`ip link add … type macvlan`, then `ip link del`");
+    let mut link = Figures::new(match plan.whom {
+        Whom::Switched => "`ip link add … type veth`, then `ip link del`",
+        Whom::Interfaces | Whom::Ipam => "`ip link add … type macvlan`, then `ip link del`",
+    });
+    let bare_link = match plan.whom {
+        Whom::Switched => switched::bare_link,
+        Whom::Interfaces | Whom::Ipam => contender::bare_link,
+    };
     for call in 0..=plan.calls {
         let container = node.container(&format!("floor-{call}"));
         let nothing = node.netns().run(|| contender::empty_process().map(finish));
         let nothing = nothing.expect("start `true`");
-        let made = node
-            .netns()
-            .run(|| contender::bare_link(&container).map(finish));
+        let made = node.netns().run(|| bare_link(&container).map(finish));
         let made = made.expect("start `ip`");
         let gone = container
             .run(|| contender::bare_unlink().map(finish))

@@ -22,8 +22,11 @@ struct Arguments {
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u8).range(1..))]
     rounds: u8,
     /// IPAM plugins alone, as interface plugins call them: `berth-ipam` beside host-local.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ovs")]
     ipam: bool,
+    /// Ports of a bridge: the driver `ovs` beside Debian's bridge + host-local.
+    #[arg(long)]
+    ovs: bool,
     /// A table for people, or everything measured for programs.
     #[arg(short, long, value_enum, default_value_t = Output::Markdown)]
     output: Output,
@@ -41,10 +44,15 @@ fn main() -> ExitCode {
         at_once,
         rounds,
         ipam,
+        ovs,
         output,
     } = Arguments::parse();
     let report = bench::run(Plan {
-        whom: if ipam { Whom::Ipam } else { Whom::Interfaces },
+        whom: match (ipam, ovs) {
+            (true, _) => Whom::Ipam,
+            (false, true) => Whom::Switched,
+            (false, false) => Whom::Interfaces,
+        },
         calls,
         at_once,
         rounds,

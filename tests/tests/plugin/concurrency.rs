@@ -10,7 +10,7 @@ use crate::container::Container;
 use crate::ground::{Ground, Kind, WIDE};
 
 /// Calls all at once, and answers with what each got.
-fn all_at_once(containers: &[Container<'_>], command: &str) -> Vec<e2e::plugin::Reply> {
+pub(crate) fn all_at_once(containers: &[Container<'_>], command: &str) -> Vec<e2e::plugin::Reply> {
     let running: Vec<_> = containers
         .iter()
         .map(|container| container.start(command))

@@ -25,9 +25,14 @@ const SIX: &[&str] = &["--subnet", "fd00:20::/112", "--gateway", "fd00:20::1"];
 /// A ground whose LAN has an IPv6 gateway as well.
 pub(crate) fn ground(kind: Kind, pool: &[&str]) -> Ground {
     let ground = Ground::new(kind, pool);
-    let gateway = ["address", "add", "fd00:20::1/112", "dev", "br0", "nodad"];
-    ground.lan.netns().ip(&gateway);
+    six_gateway(&ground, "fd00:20::1/112");
     ground
+}
+
+/// Gives the LAN an IPv6 gateway.
+pub(crate) fn six_gateway(ground: &Ground, gateway: &str) {
+    let add = ["address", "add", gateway, "dev", "br0", "nodad"];
+    ground.lan.netns().ip(&add);
 }
 
 /// The addresses of a result, in its order.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use e2e::etcd::Etcd;
 use e2e::lan::{Lan, LanOptions, Node, UPLINK};
+use e2e::ovs::{self, Ovs};
 use e2e::plugin::{Call, Plugin, Reply, cnictl};
 use e2e::process;
 use serde_json::{Value, json};
@@ -41,6 +42,8 @@ pub(crate) enum Kind {
 pub(crate) struct Ground {
     // In the order in which they have to go.
     pub(crate) etcd: Option<Etcd>,
+    /// Open vSwitch on the first node, which then is configured for its driver.
+    pub(crate) ovs: Option<Ovs>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) lan: Lan,
     pub(crate) plugin: Plugin,
@@ -65,6 +68,7 @@ impl Ground {
         let nodes = (1..=nodes).map(|n| lan.node(&format!("n{n}"))).collect();
         let ground = Self {
             etcd,
+            ovs: None,
             nodes,
             lan,
             plugin: Plugin::berth(),
@@ -72,6 +76,18 @@ impl Ground {
         };
         ground.create_pool(POOL, pool);
         ground
+    }
+
+    /// The same as [`Ground::new`], with Open vSwitch between the node's containers and the LAN.
+    pub(crate) fn switched(kind: Kind, pool: &[&str]) -> Self {
+        let mut ground = Self::new(kind, pool);
+        ground.ovs = Some(Ovs::start(ground.node()));
+        ground
+    }
+
+    /// Open vSwitch of [`Ground::switched`].
+    pub(crate) fn ovs(&self) -> &Ovs {
+        self.ovs.as_ref().expect("a ground with Open vSwitch")
     }
 
     /// The first node.
@@ -132,12 +148,20 @@ impl Ground {
 
     /// The configuration of `node`.
     pub(crate) fn config_of(&self, node: &Node) -> Value {
-        json!({
-            "cniVersion": "1.1.0", "name": NETWORK, "type": "berth",
-            "master": UPLINK, "mode": "bridge", "node": node.name(),
+        let mut config = json!({
+            "cniVersion": "1.1.0", "name": NETWORK, "type": "berth", "node": node.name(),
             "runDir": node.file("run"), "stateDir": node.file("state"),
             "ipam": {"pool": POOL, "store": self.store()},
-        })
+        });
+        let driver = match &self.ovs {
+            None => json!({"master": UPLINK, "mode": "bridge"}),
+            Some(ovs) => json!({"driver": "ovs", "bridge": ovs::BRIDGE, "ovsdb": ovs.socket()}),
+        };
+        let fields = driver.as_object().into_iter().flatten();
+        for (name, value) in fields {
+            config[name] = value.clone();
+        }
+        config
     }
 
     /// [`Ground::config`] with one more field, or another value of one.
@@ -189,6 +213,9 @@ impl Ground {
         for node in &self.nodes {
             assert_node_clean(node, case);
         }
+        if let Some(ovs) = &self.ovs {
+            assert_eq!(ovs.ports(), [""; 0], "ports of the bridge: {case}");
+        }
     }
 
     /// Every address of the pool [`POOL`], whose size is `size`, can still be handed out.
@@ -237,15 +264,13 @@ pub(crate) fn assert_node_clean(node: &Node, case: &str) {
         "run/intents",
         "run/ipam/attachments",
         "run/ipam/intents",
+        "state/ovs",
     ] {
         assert_eq!(files(&node.file(folder)), [""; 0], "{folder}: {case}");
     }
-    assert_eq!(
-        node.netns().links(),
-        [UPLINK],
-        "links of {}: {case}",
-        node.name()
-    );
+    let mut links = node.netns().links();
+    links.retain(|name| !ovs::LINKS.contains(&name.as_str()));
+    assert_eq!(links, [UPLINK], "links of {}: {case}", node.name());
 }
 
 /// The files of the releases that wait for the store on `node`.

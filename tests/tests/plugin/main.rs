@@ -3,6 +3,7 @@
 //!
 //! - `cases`: the list of edge cases and bad inputs, a test named after each;
 //! - `kill`: killed at every step, and put right by the next call;
+//! - `ovs`: the driver `ovs`;
 //! - the others: one theme each.
 #![expect(
     clippy::expect_used,
@@ -22,6 +23,7 @@ mod families;
 mod ground;
 mod kill;
 mod links;
+mod ovs;
 mod ownership;
 mod promises;
 mod records;

@@ -13,8 +13,10 @@ const REMEDY: &str = "remove it: this release does not serve it";
 pub(super) fn refuse(fields: &Fields<'_>, link: &LinkConfig) -> Result<(), CniError> {
     let written = |name| fields.present(name).is_some();
     let later = [
-        ("driver", matches!(link.driver, Driver::Ovs(_))),
-        ("vlan", link.vlan.is_some()),
+        (
+            "vlan",
+            link.vlan.is_some() && matches!(link.driver, Driver::Macvlan(_)),
+        ),
         ("hostAccess", link.host_access.is_some()),
         ("gatewayCheck", link.gateway_check),
         (

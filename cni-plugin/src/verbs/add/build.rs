@@ -6,11 +6,12 @@ use std::thread;
 
 use berth_ipam::Lease;
 use berth_ipam::fault::checkpoint;
+use berth_types::LocalPort;
 use ipnetwork::IpNetwork;
 
 use super::Work;
-use crate::host::{Announce, Link, Netlink, NetnsError};
-use crate::plan::{NewLink, Shape, Step};
+use crate::host::{Announce, Link, Netlink, NetlinkError, NetnsError};
+use crate::plan::{self, NewLink, Port, Shape, Step};
 use crate::spec::{CniError, Code, RouteEntry};
 use crate::verbs::allocator::Allocator;
 use crate::verbs::claim::{Unclaimed, claim};
@@ -25,6 +26,8 @@ pub(super) struct Unbuilt {
 /// An interface as it stands.
 pub(super) struct Built {
     pub(super) link: Link,
+    /// The node's end, of a pair.
+    pub(super) host: Option<Link>,
     /// The routes that were set; others were there already.
     pub(super) routes: Vec<RouteEntry>,
 }
@@ -75,6 +78,7 @@ impl Work<'_> {
         let sandboxes = Sandboxes {
             files: &self.files,
             own: &self.id,
+            leavings: self.leavings(),
         };
         claim(allocator, &request, &sandboxes)
     }
@@ -82,15 +86,12 @@ impl Work<'_> {
     /// Makes the link in the container's namespace, where this runs, and shapes it once the
     /// address is known. `host` asks on the node, wherever it is used.
     fn build(&self, host: &mut Netlink, lease: &Receiver<Lease>) -> Result<Built, Unbuilt> {
-        let made = match &self.fresh {
-            NewLink::Macvlan(macvlan) => host.create_macvlan(macvlan, self.netns.as_fd()),
-        };
-        made.map_err(|error| Unbuilt {
+        self.create(host).map_err(|error| Unbuilt {
             error: self.explain(&error),
             linked: false,
         })?;
         checkpoint("add.linked");
-        let shaped = || {
+        let mut shaped = || {
             let mut netlink = Netlink::open()?;
             let gone = || CniError::new(Code::Internal, "the new link has vanished");
             let fresh = netlink.link_by_name(&self.id.ifname)?.ok_or_else(gone)?;
@@ -103,7 +104,11 @@ impl Work<'_> {
             let link = netlink.link_by_index(fresh.index)?.ok_or_else(gone)?;
             let addresses = netlink.addresses(link.index)?;
             verify(&steps, &link, &addresses)?;
-            Ok(Built { link, routes })
+            let host = match &self.fresh {
+                NewLink::Macvlan(_) => None,
+                NewLink::Veth(veth) => host.link_by_name(&veth.host)?,
+            };
+            Ok(Built { link, host, routes })
         };
         shaped().map_err(|error| Unbuilt {
             error,
@@ -111,10 +116,19 @@ impl Work<'_> {
         })
     }
 
+    fn create(&self, host: &mut Netlink) -> Result<(), NetlinkError> {
+        let target = self.netns.as_fd();
+        match &self.fresh {
+            NewLink::Macvlan(macvlan) => host.create_macvlan(macvlan, target),
+            NewLink::Veth(veth) => host.create_veth(veth, target),
+        }
+    }
+
     /// What the interface is to be.
     pub(super) fn shape(&self, lease: &Lease) -> Result<Shape, CniError> {
         let subnets = || lease.addresses.iter().map(|leased| &leased.subnet);
-        if let Some(vlan) = subnets().find_map(|subnet| subnet.vlan) {
+        let vlan = plan::vlan(self.link.vlan, subnets())?;
+        if let (Some(vlan), NewLink::Macvlan(_)) = (vlan, &self.fresh) {
             let remedy = "this release makes no VLAN sub-interfaces: use a pool without a VLAN";
             return Err(CniError::field(
                 &format!("vlan of pool {}", lease.pool),
@@ -122,6 +136,11 @@ impl Work<'_> {
                 remedy,
             ));
         }
+        let port = |port: &LocalPort| Port {
+            place: port.clone(),
+            mac: lease.mac,
+            vlan,
+        };
         Ok(Shape {
             addresses: lease
                 .addresses
@@ -134,6 +153,7 @@ impl Work<'_> {
             } else {
                 Announce::Never
             },
+            port: self.port.as_ref().map(port),
         })
     }
 }

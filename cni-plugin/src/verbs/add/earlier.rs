@@ -9,7 +9,7 @@ use crate::files::{Intent, Locked};
 use crate::host::{Netlink, NetlinkError};
 use crate::spec::{CniError, CniResult, Code};
 use crate::verbs::allocator::Allocator;
-use crate::verbs::{detach, leavings};
+use crate::verbs::detach;
 
 /// What there was before.
 pub(super) enum Earlier {
@@ -28,9 +28,9 @@ pub(super) fn end_earlier_life(locked: &mut Locked, work: &Work<'_>) -> Result<E
         detach::remove_half_made(&intent, netns)?;
         if let Some(record) = locked.record()? {
             detach::remove_complete(&record, netns)?;
-            leavings::remove(&record.attachment, None, Some(&record))?;
+            work.leavings().remove(None, Some(&record))?;
         }
-        leavings::remove(&intent.attachment, Some(&intent), None)?;
+        work.leavings().remove(Some(&intent), None)?;
         work.succeed(&intent)?;
         locked.remove_record()?;
         return Ok(Earlier::Unfinished);
@@ -55,7 +55,7 @@ pub(super) fn end_earlier_life(locked: &mut Locked, work: &Work<'_>) -> Result<E
     }
     // A runtime that starts a container anew under its old id: the address is passed on.
     detach::remove_complete(&record, netns)?;
-    leavings::remove(&record.attachment, None, Some(&record))?;
+    work.leavings().remove(None, Some(&record))?;
     work.pass_on(&record.attachment, &Known::of(&record))?;
     Ok(Earlier::Ended)
 }

@@ -2,28 +2,34 @@
 
 mod build;
 mod earlier;
+mod fresh;
 mod refusal;
 mod steps;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use berth_ipam::fault::checkpoint;
 use berth_ipam::{Known, Lease};
-use berth_types::{AttachmentId, Incarnation, LocalAttachment, LocalLink, MacAddr, SchemaVersion};
+use berth_types::{
+    AttachmentId, Incarnation, LocalAttachment, LocalLink, LocalPort, MacAddr, SchemaVersion,
+};
 use jiff::Timestamp;
 
 use super::allocator::{Allocator, random};
 use super::claim::Unclaimed;
-use super::status::find_master;
-use super::{detach, given, leavings};
+use super::leavings::Leavings;
+use super::{detach, given};
 use crate::files::{Intent, Locked, RunFiles};
-use crate::host::{Link, Macvlan, Netlink, Netns};
+use crate::host::{Link, Netlink, Netns};
+use crate::ovs::pending;
 use crate::plan::{self, NewLink};
 use crate::spec::{
-    CniError, CniResult, Code, Config, Driver, Interface, Invocation, LinkConfig, MacvlanConfig,
-    MainConfig,
+    CniError, CniResult, Code, Config, Interface, Invocation, LinkConfig, MainConfig,
 };
 use crate::wanted::{Wanted, attachment};
 use build::{Built, Unbuilt};
 use earlier::{Earlier, end_earlier_life};
+use fresh::Fresh;
 
 /// Everything an ADD knows before it changes anything.
 struct Work<'a> {
@@ -40,6 +46,10 @@ struct Work<'a> {
     fresh: NewLink,
     /// The hardware address that link is made with.
     first_mac: Option<MacAddr>,
+    /// The port it is to be connected by.
+    port: Option<LocalPort>,
+    /// Whether the bridge's database was asked for that port.
+    port_asked: AtomicBool,
     /// The hardware address the interface is to have, when that is known before its address.
     mac: Option<MacAddr>,
 }
@@ -91,6 +101,7 @@ pub fn add(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
             if let Some(allocator) = allocator {
                 allocator.drain_briefly();
             }
+            pending::drain(&config.state_dir);
             Ok(result.to_json(config.version))
         }
         Err(error) => Err(work.undo(made, allocator.as_ref(), locked, error)),
@@ -113,12 +124,14 @@ fn prepare<'a>(
         .ok_or_else(|| CniError::new(Code::InvalidEnvironment, "ADD needs CNI_NETNS"))?;
     let netns = Netns::open(path)?;
     let incarnation = Incarnation::from_random(random()?);
+    let fresh = Fresh::plan(link, &id, wanted.mac, &incarnation, host)?;
     let Fresh {
         parent,
-        link: fresh,
+        link: made,
         first_mac,
+        port,
         mac,
-    } = Fresh::plan(link, &id, wanted.mac, &incarnation, host)?;
+    } = fresh;
     Ok(Work {
         config,
         link,
@@ -128,51 +141,12 @@ fn prepare<'a>(
         incarnation,
         netns,
         parent,
-        fresh,
+        fresh: made,
         first_mac,
+        port,
+        port_asked: AtomicBool::new(false),
         mac,
     })
-}
-
-/// The link to be made, as the host allows it.
-struct Fresh {
-    parent: Link,
-    link: NewLink,
-    first_mac: Option<MacAddr>,
-    mac: Option<MacAddr>,
-}
-
-impl Fresh {
-    /// Looks at the host and decides.
-    fn plan(
-        config: &LinkConfig,
-        id: &AttachmentId,
-        asked: Option<MacAddr>,
-        incarnation: &Incarnation,
-        host: &mut Netlink,
-    ) -> Result<Self, CniError> {
-        let MacvlanConfig { master, mode } = match &config.driver {
-            Driver::Macvlan(macvlan) => macvlan,
-            Driver::Ovs(_) => return Err(CniError::field("driver", "ovs", "use macvlan")),
-        };
-        let parent = find_master(host, master)?;
-        let mac = plan::mac(*mode, asked, &parent)?;
-        let marked = !config.driver.keeps_parents_mac();
-        let first_mac = marked.then(|| detach::first_mac(incarnation));
-        let link = NewLink::Macvlan(Macvlan {
-            name: id.ifname.clone(),
-            parent: parent.index,
-            mode: *mode,
-            mtu: plan::mtu(config.mtu, &parent)?,
-            mac: first_mac,
-        });
-        Ok(Self {
-            parent,
-            link,
-            first_mac,
-            mac,
-        })
-    }
 }
 
 impl Work<'_> {
@@ -183,22 +157,39 @@ impl Work<'_> {
             incarnation: self.incarnation.clone(),
             netns: self.netns.at().clone(),
             mac: self.first_mac.or(self.mac),
+            port: self.port.clone(),
+        }
+    }
+
+    const fn leavings(&self) -> Leavings<'_> {
+        Leavings {
+            config: self.config,
+            link: Some(self.link),
         }
     }
 
     /// Writes down what stands, and says so.
     fn record(&self, locked: &Locked, lease: &Lease, built: Built) -> Result<CniResult, CniError> {
-        let Built { link, routes } = built;
+        let Built { link, host, routes } = built;
         let mac = link.mac.unwrap_or(lease.mac);
         let addresses = given::addresses(lease)?;
         let result = CniResult {
-            interfaces: vec![Interface {
-                name: self.id.ifname.to_string(),
-                mac: mac.to_string(),
-                mtu: link.mtu,
-                sandbox: self.netns.at().path.display().to_string(),
-            }],
-            ips: given::ips(&addresses, Some(0)),
+            ips: given::ips(&addresses, Some(host.iter().count())),
+            interfaces: host
+                .map(|end| Interface {
+                    name: end.name,
+                    mac: end.mac.map(|mac| mac.to_string()).unwrap_or_default(),
+                    mtu: end.mtu,
+                    sandbox: String::new(),
+                })
+                .into_iter()
+                .chain([Interface {
+                    name: self.id.ifname.to_string(),
+                    mac: mac.to_string(),
+                    mtu: link.mtu,
+                    sandbox: self.netns.at().path.display().to_string(),
+                }])
+                .collect(),
             routes,
             dns: self.config.dns.clone(),
         };
@@ -214,6 +205,8 @@ impl Work<'_> {
                 mac,
                 ifindex: link.index,
                 master: self.parent.name.clone(),
+                vlan: plan::vlan(self.link.vlan, lease.addresses.iter().map(|l| &l.subnet))?,
+                port: self.port.clone(),
             },
             addresses,
             revision: Some(lease.revision.0),
@@ -239,7 +232,12 @@ impl Work<'_> {
             left.push(error.to_string());
         }
         if left.is_empty() {
-            let removed = leavings::remove(&self.id, Some(&self.intent()), None);
+            let mut intent = self.intent();
+            // A database that was never asked has nothing to remove, now or later.
+            intent.port = intent
+                .port
+                .filter(|_| self.port_asked.load(Ordering::Relaxed));
+            let removed = self.leavings().remove(Some(&intent), None);
             left.extend(removed.err().map(|error| error.to_string()));
         }
         checkpoint("add.undo.unlinked");

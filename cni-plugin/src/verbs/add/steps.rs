@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 
 use berth_ipam::fault::checkpoint;
 use berth_ipam::uptime_ms;
@@ -12,7 +13,8 @@ use nix::errno::Errno;
 use super::Work;
 use crate::clock::pause;
 use crate::host::{Announce, Netlink, NetlinkError};
-use crate::plan::Step;
+use crate::ovs::{Client, NewPort, bridge, pending};
+use crate::plan::{Port, Step};
 use crate::spec::{CniError, RouteEntry};
 use crate::verbs::detach;
 
@@ -34,6 +36,8 @@ impl Work<'_> {
             Step::Prepare { mac, announce } => {
                 self.prepare_link(netlink, index, *mac, *announce)?;
             }
+            Step::AddPort(port) => self.add_port(port)?,
+            Step::AwaitPort(port) => bridge::wait_applied(port)?,
             Step::Address(address) => netlink.add_address(index, *address)?,
             Step::Up => netlink
                 .link_up(index)
@@ -46,11 +50,28 @@ impl Work<'_> {
         checkpoint(match step {
             Step::EnableIpv6 => "add.ipv6",
             Step::Prepare { .. } => "add.prepared",
+            Step::AddPort(_) => "add.port",
+            Step::AwaitPort(_) => "add.port.applied",
             Step::Address(_) => "add.addressed",
             Step::Up => "add.up",
             Step::Route { .. } => "add.routed",
         });
         Ok(set)
+    }
+
+    fn add_port(&self, Port { place, mac, vlan }: &Port) -> Result<(), CniError> {
+        let mut client = Client::connect(&place.socket)?;
+        self.port_asked.store(true, Ordering::Relaxed);
+        pending::forget_of(&self.config.state_dir, &self.id);
+        let new = NewPort {
+            port: place.clone(),
+            attachment: self.id.clone(),
+            incarnation: self.incarnation.clone(),
+            pod: self.wanted.wish.pod.clone(),
+            mac: *mac,
+            vlan: *vlan,
+        };
+        bridge::add(&mut client, &new)
     }
 
     fn prepare_link(

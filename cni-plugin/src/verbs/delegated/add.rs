@@ -129,6 +129,7 @@ impl Work<'_> {
             incarnation: self.incarnation.clone(),
             netns: self.netns.at().clone(),
             mac: None,
+            port: None,
         }
     }
 
@@ -212,6 +213,8 @@ impl Work<'_> {
             mac,
             ifindex: self.link.as_ref().map_or(0, |link| link.index),
             master: String::new(),
+            vlan: None,
+            port: None,
         }
     }
 

@@ -6,6 +6,7 @@ mod any_moment;
 mod del;
 mod delegated;
 mod journal;
+mod ovs;
 mod takeover;
 
 use std::fs;

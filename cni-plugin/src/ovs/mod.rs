@@ -1,0 +1,20 @@
+//! The driver `ovs`: a container's veth as an access port of an Open vSwitch bridge.
+//!
+//! Open vSwitch is asked through its database alone (OVSDB, RFC 7047): a transaction says what is
+//! to be, and `ovs-vswitchd` brings it about, with the kernel's datapath or its own.
+//!
+//! - [`message`] and [`port`] are pure: the protocol's messages, and what is asked and answered;
+//! - [`client`] is one connection; [`bridge`] makes, awaits, finds and removes a port with it;
+//! - [`pending`] keeps the ports that could not be removed while the database was away.
+
+pub mod bridge;
+pub mod client;
+pub mod message;
+pub mod pending;
+pub mod port;
+#[cfg(test)]
+mod port_tests;
+
+pub use client::{Client, OvsdbError};
+pub use pending::Pending;
+pub use port::{NewPort, name_prefix, port_name};
