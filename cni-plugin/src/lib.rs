@@ -18,6 +18,7 @@ pub mod host;
 pub mod plan;
 pub mod spec;
 pub mod verbs;
+pub mod vlan;
 pub mod wanted;
 
 use std::io::{self, Read, Write};

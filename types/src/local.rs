@@ -9,7 +9,7 @@ use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Record, SchemaVersion};
-use crate::{AddressRecord, AttachmentId, Incarnation, MacAddr, NetnsRef, PodRef};
+use crate::{AddressRecord, AttachmentId, Incarnation, MacAddr, NetnsRef, PodRef, VlanId};
 
 /// The record file of one complete interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,8 +47,11 @@ pub struct LocalLink {
     pub mac: MacAddr,
     /// Its index in its namespace.
     pub ifindex: u32,
-    /// The node's interface it stands on.
+    /// The node's interface it stands on, or the bridge it is a port of.
     pub master: String,
+    /// The VLAN it was put into; absent when the network has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<VlanId>,
 }
 
 /// One address of the interface.

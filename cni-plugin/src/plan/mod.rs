@@ -2,6 +2,7 @@
 
 mod parent;
 mod shape;
+mod vlan;
 
 use std::net::IpAddr;
 
@@ -10,6 +11,7 @@ use ipnetwork::IpNetwork;
 
 pub use parent::{mac, mtu};
 pub use shape::{Shape, cidr, routes_of};
+pub use vlan::vlan;
 
 use crate::host::{Announce, Macvlan};
 

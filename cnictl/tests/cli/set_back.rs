@@ -52,6 +52,7 @@ fn lives(site: &Site, node: &str, container: &str, address: &str) {
             mac: MacAddr::of_address(ip),
             ifindex: 2,
             master: "eth0".into(),
+            vlan: None,
         },
         addresses: vec![LocalAddress {
             cidr: format!("{address}/24").parse().unwrap(),

@@ -14,7 +14,6 @@ pub(super) fn refuse(fields: &Fields<'_>, link: &LinkConfig) -> Result<(), CniEr
     let written = |name| fields.present(name).is_some();
     let later = [
         ("driver", matches!(link.driver, Driver::Ovs(_))),
-        ("vlan", link.vlan.is_some()),
         ("hostAccess", link.host_access.is_some()),
         ("gatewayCheck", link.gateway_check),
         (

@@ -1,16 +1,14 @@
 //! The claim and the link, made at the same time, and the link's shape.
 
-use std::os::fd::AsFd as _;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use berth_ipam::Lease;
-use berth_ipam::fault::checkpoint;
 use ipnetwork::IpNetwork;
 
 use super::Work;
 use crate::host::{Announce, Link, Netlink, NetnsError};
-use crate::plan::{NewLink, Shape, Step};
+use crate::plan::{Shape, Step};
 use crate::spec::{CniError, Code, RouteEntry};
 use crate::verbs::allocator::Allocator;
 use crate::verbs::claim::{Unclaimed, claim};
@@ -25,6 +23,8 @@ pub(super) struct Unbuilt {
 /// An interface as it stands.
 pub(super) struct Built {
     pub(super) link: Link,
+    /// The node's interface it stands on.
+    pub(super) parent: Link,
     /// The routes that were set; others were there already.
     pub(super) routes: Vec<RouteEntry>,
 }
@@ -82,20 +82,18 @@ impl Work<'_> {
     /// Makes the link in the container's namespace, where this runs, and shapes it once the
     /// address is known. `host` asks on the node, wherever it is used.
     fn build(&self, host: &mut Netlink, lease: &Receiver<Lease>) -> Result<Built, Unbuilt> {
-        let made = match &self.fresh {
-            NewLink::Macvlan(macvlan) => host.create_macvlan(macvlan, self.netns.as_fd()),
-        };
-        made.map_err(|error| Unbuilt {
-            error: self.explain(&error),
+        let early = self.place_early(host).map_err(|error| Unbuilt {
+            error,
             linked: false,
         })?;
-        checkpoint("add.linked");
         let shaped = || {
             let mut netlink = Netlink::open()?;
+            let unclaimed = |_| CniError::new(Code::Internal, "no address was claimed");
+            let lease = lease.recv().map_err(unclaimed)?;
+            let steps = self.shape(&lease).steps()?;
+            let placed = self.place_for(host, &lease, early)?;
             let gone = || CniError::new(Code::Internal, "the new link has vanished");
             let fresh = netlink.link_by_name(&self.id.ifname)?.ok_or_else(gone)?;
-            let unclaimed = |_| CniError::new(Code::Internal, "no address was claimed");
-            let steps = self.shape(&lease.recv().map_err(unclaimed)?)?.steps()?;
             let mut routes = Vec::new();
             for step in &steps {
                 routes.extend(self.take(&mut netlink, fresh.index, step)?);
@@ -103,7 +101,11 @@ impl Work<'_> {
             let link = netlink.link_by_index(fresh.index)?.ok_or_else(gone)?;
             let addresses = netlink.addresses(link.index)?;
             verify(&steps, &link, &addresses)?;
-            Ok(Built { link, routes })
+            Ok(Built {
+                link,
+                parent: placed.parent,
+                routes,
+            })
         };
         shaped().map_err(|error| Unbuilt {
             error,
@@ -112,17 +114,8 @@ impl Work<'_> {
     }
 
     /// What the interface is to be.
-    pub(super) fn shape(&self, lease: &Lease) -> Result<Shape, CniError> {
-        let subnets = || lease.addresses.iter().map(|leased| &leased.subnet);
-        if let Some(vlan) = subnets().find_map(|subnet| subnet.vlan) {
-            let remedy = "this release makes no VLAN sub-interfaces: use a pool without a VLAN";
-            return Err(CniError::field(
-                &format!("vlan of pool {}", lease.pool),
-                vlan,
-                remedy,
-            ));
-        }
-        Ok(Shape {
+    pub(super) fn shape(&self, lease: &Lease) -> Shape {
+        Shape {
             addresses: lease
                 .addresses
                 .iter()
@@ -134,7 +127,7 @@ impl Work<'_> {
             } else {
                 Announce::Never
             },
-        })
+        }
     }
 }
 

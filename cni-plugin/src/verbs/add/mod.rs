@@ -2,6 +2,7 @@
 
 mod build;
 mod earlier;
+mod placed;
 mod refusal;
 mod steps;
 
@@ -34,7 +35,7 @@ struct Work<'a> {
     id: AttachmentId,
     incarnation: Incarnation,
     netns: Netns,
-    /// The link it stands on.
+    /// The master.
     parent: Link,
     /// The link to be made.
     fresh: NewLink,
@@ -188,7 +189,11 @@ impl Work<'_> {
 
     /// Writes down what stands, and says so.
     fn record(&self, locked: &Locked, lease: &Lease, built: Built) -> Result<CniResult, CniError> {
-        let Built { link, routes } = built;
+        let Built {
+            link,
+            parent,
+            routes,
+        } = built;
         let mac = link.mac.unwrap_or(lease.mac);
         let addresses = given::addresses(lease)?;
         let result = CniResult {
@@ -213,7 +218,8 @@ impl Work<'_> {
             link: LocalLink {
                 mac,
                 ifindex: link.index,
-                master: self.parent.name.clone(),
+                master: parent.name,
+                vlan: plan::vlan(self.link.vlan, lease.addresses.iter().map(|l| &l.subnet))?,
             },
             addresses,
             revision: Some(lease.revision.0),
