@@ -22,6 +22,8 @@ mod families;
 mod ground;
 mod kill;
 mod links;
+mod machine;
+mod on_debian;
 mod ownership;
 mod promises;
 mod records;
