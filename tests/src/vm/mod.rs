@@ -34,7 +34,7 @@ set -e
 mount --bind / "$0"
 mount --bind "$1" "$0$1"
 mount -o remount,bind,ro "$0"
-exec "$3" --socket-path="$2" -o source="$0" -o cache=auto -o sandbox=chroot --rlimit-nofile=0
+exec "$3" --socket-path="$2" -o source="$0" -o cache=always -o sandbox=chroot --rlimit-nofile=0
 "#;
 
 /// What a command in the machine came to.
@@ -65,7 +65,7 @@ pub fn run(command: &str, within: Duration) -> Ran {
     hardware(&mut qemu, &socket);
     qemu.arg("-kernel").arg(&kernel.image);
     qemu.arg("-initrd").arg(initramfs);
-    qemu.args(["-append", "console=ttyS0 quiet loglevel=4 panic=-1"]);
+    qemu.args(["-append", "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off"]);
     for log in [&console, &output] {
         qemu.arg("-serial").arg(format!("file:{}", log.display()));
     }
