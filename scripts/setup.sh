@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh          everything: for ./test.sh and the benchmark
 #   scripts/setup.sh demo     what ./demo.sh needs
+#   scripts/setup.sh vm       everything, and the virtual machine of ./test.sh vm (Debian, x86-64)
 #
 # Can be run again at any time.
 set -euo pipefail
@@ -20,6 +21,11 @@ LAN=(iproute2 iputils-ping util-linux)
 TEST=(g++ etcd-server etcd-client containerd runc podman containernetworking-plugins busybox-static
     openvswitch-switch shellcheck)
 
+# The virtual machine; depmod comes with kmod. The kernel is unpacked below KERNEL, not installed: it
+# is nothing that this machine is to boot.
+VM=(qemu-system-x86 busybox-static kmod iproute2)
+KERNEL=/var/cache/berth/kernel
+
 main() {
     require_root
     command -v apt-get >/dev/null || fail "no apt-get: this script knows Debian and Ubuntu only" \
@@ -27,10 +33,14 @@ main() {
     case "${1:-all}" in
         demo) install_packages "${BUILD[@]}" "${LAN[@]}" ;;
         all) install_packages "${BUILD[@]}" "${LAN[@]}" "${TEST[@]}" ;;
-        *) fail "unknown argument $1" "scripts/setup.sh [demo]" ;;
+        vm)
+            install_packages "${BUILD[@]}" "${LAN[@]}" "${TEST[@]}" "${VM[@]}"
+            install_vm
+            ;;
+        *) fail "unknown argument $1" "scripts/setup.sh [demo|vm]" ;;
     esac
     install_rust
-    if [ "${1:-all}" = all ]; then install_cargo_tools; fi
+    if [ "${1:-all}" != demo ]; then install_cargo_tools; fi
 }
 
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -58,6 +68,35 @@ keep_services_down() {
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     printf '#!/bin/sh\nexit 101\n' >$policy
     chmod 755 $policy
+}
+
+# Its file server, which later releases have in a package of its own, and its kernel.
+install_vm() {
+    local meta=linux-image-cloud-amd64 package work
+    [ "$(dpkg --print-architecture)" = amd64 ] || fail "the virtual machine is an x86-64 one" \
+        "leave it out: scripts/setup.sh"
+    [ -x /usr/lib/qemu/virtiofsd ] || install_packages virtiofsd
+    apt-cache show $meta >/dev/null 2>&1 || apt-get update -qq
+    package=$(apt-cache depends $meta 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
+    [ -n "$package" ] || fail "no package $meta, which is the virtual machine's kernel" \
+        "use Debian, or leave it out: scripts/setup.sh"
+    if [ -e "$KERNEL/boot/vmlinuz-${package#linux-image-}" ]; then
+        note "kernel: $package is unpacked"
+        return
+    fi
+    note "kernel: unpacking $package in $KERNEL"
+    work=$(mktemp -d)
+    # apt downloads as a user of its own.
+    chmod 777 "$work"
+    (cd "$work" && apt-get download -qq "$package") || fail "apt-get could not download $package"
+    dpkg -x "$work"/*.deb "$work/unpacked"
+    depmod -b "$work/unpacked" "${package#linux-image-}"
+    rm -rf "$KERNEL"
+    mkdir -p "${KERNEL%/*}"
+    # Last, so that a kernel that is there is a whole one.
+    cp -r "$work/unpacked" "$KERNEL.new"
+    mv "$KERNEL.new" "$KERNEL"
+    rm -rf "$work"
 }
 
 install_rust() {

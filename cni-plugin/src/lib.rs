@@ -19,6 +19,7 @@ pub mod ovs;
 pub mod plan;
 pub mod spec;
 pub mod verbs;
+pub mod vlan;
 pub mod wanted;
 
 use std::io::{self, Read, Write};

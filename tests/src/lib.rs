@@ -31,4 +31,5 @@ pub mod scratch;
 pub mod site;
 pub mod stats;
 pub mod torture;
+pub mod vm;
 pub mod wait;

@@ -9,9 +9,11 @@
 //!
 //! `berth-ipam` keeps the same below `<runDir>/ipam`: interfaces that another plugin makes.
 //!
+//! - `tagged/<pool>` exists while the pool's addresses are in VLANs: a guess, see [`Tagging`].
 //! - `store-away` exists since the store was first found away.
 
 mod lock;
+mod tags;
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -27,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::{CniError, Code};
 use lock::{Patience, lock_linked};
+pub use tags::Tagging;
 
 /// An ADD that has begun.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

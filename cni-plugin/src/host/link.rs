@@ -11,7 +11,7 @@ use netlink_packet_route::link::{
 };
 use nix::errno::Errno;
 
-use super::{Netlink, NetlinkError};
+use super::{Netlink, NetlinkError, VlanTag};
 use crate::spec::Mode;
 
 /// A link as the kernel describes it.
@@ -40,6 +40,8 @@ pub enum LinkKind {
     Macvlan,
     /// One end of a pair.
     Veth,
+    /// A VLAN sub-interface (802.1Q).
+    Vlan(VlanTag),
     /// Anything else.
     Other,
 }
@@ -244,7 +246,8 @@ pub enum Announce {
     Never,
 }
 
-fn describe(message: LinkMessage) -> Link {
+pub(super) fn describe(message: LinkMessage) -> Link {
+    let vlan = VlanTag::of(&message.attributes);
     let mut link = Link {
         index: message.header.index,
         name: String::new(),
@@ -268,6 +271,9 @@ fn describe(message: LinkMessage) -> Link {
             }
             _ => {}
         }
+    }
+    if let Some(tag) = vlan {
+        link.kind = LinkKind::Vlan(tag);
     }
     link
 }

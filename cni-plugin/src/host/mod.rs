@@ -5,9 +5,11 @@ mod netlink;
 mod netns;
 mod route;
 mod veth;
+mod vlan;
 
 pub use link::{Announce, Link, LinkKind, Macvlan};
 pub use netlink::{Netlink, NetlinkError};
 pub use netns::{Inside, Netns, NetnsError};
 pub use route::NextHop;
 pub use veth::Veth;
+pub use vlan::{NewVlan, VlanTag};

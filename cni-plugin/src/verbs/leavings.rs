@@ -9,6 +9,7 @@ use crate::files::Intent;
 use crate::host::{LinkKind, Netlink};
 use crate::ovs::{Pending, bridge, name_prefix};
 use crate::spec::{CniError, Config, Driver, LinkConfig};
+use crate::vlan::{Which, remove_unused};
 
 /// How to know what there is to remove.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,7 @@ impl Leavings<'_> {
             remove_end(port)?;
             self.remove_ports(&port.socket, id)?;
         }
+        remove_vlan(intent, record);
         Ok(())
     }
 
@@ -49,6 +51,7 @@ impl Leavings<'_> {
         id: &AttachmentId,
         trace: Trace,
     ) -> Result<(), CniError> {
+        remove_vlan(None, None);
         let Some(Driver::Ovs(ovs)) = self.link.map(|link| &link.driver) else {
             return Ok(());
         };
@@ -93,5 +96,18 @@ fn remove_end(port: &LocalPort) -> Result<(), CniError> {
     match end.filter(|end| end.kind == LinkKind::Veth) {
         Some(end) => Ok(host.delete_link(end.index)?),
         None => Ok(()),
+    }
+}
+
+/// Removes the VLAN sub-interface that the interface was the last one on. One that stays for an
+/// error holds nothing up: the next call removes it.
+fn remove_vlan(intent: Option<&Intent>, record: Option<&LocalAttachment>) {
+    let removed = match (intent, record) {
+        (None, Some(record)) if record.link.vlan.is_none() => Ok(()),
+        (None, Some(record)) => remove_unused(Which::Named(&record.link.master)),
+        _ => remove_unused(Which::Any),
+    };
+    if let Err(error) = removed {
+        tracing::warn!(%error, "a VLAN sub-interface stays");
     }
 }

@@ -141,6 +141,18 @@ impl Ground {
         self.cnictl(&[&["pool", "create", name], subnets].concat());
     }
 
+    /// Makes a pool whose IPv4 and IPv6 subnets are in different VLANs, so that no interface can
+    /// have an address of each.
+    pub(crate) fn create_torn_pool(&self) {
+        let subnets = ["--subnet", "10.21.0.0/28", "--subnet", "fd00:21::/124"];
+        self.create_pool("torn", &subnets);
+        records::change_pool(self, "torn", |pool| {
+            for (subnet, vlan) in pool.subnets.iter_mut().zip([7_u16, 8]) {
+                subnet.vlan = vlan.try_into().ok();
+            }
+        });
+    }
+
     /// The configuration of the first node.
     pub(crate) fn config(&self) -> Value {
         self.config_of(self.node())

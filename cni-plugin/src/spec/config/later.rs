@@ -1,6 +1,6 @@
 //! Fields that a later release serves: refused rather than passed over in silence.
 
-use super::link::{ConflictCheck, Driver, LinkConfig};
+use super::link::{ConflictCheck, LinkConfig};
 use crate::spec::CniError;
 use crate::spec::config::fields::Fields;
 
@@ -13,10 +13,6 @@ const REMEDY: &str = "remove it: this release does not serve it";
 pub(super) fn refuse(fields: &Fields<'_>, link: &LinkConfig) -> Result<(), CniError> {
     let written = |name| fields.present(name).is_some();
     let later = [
-        (
-            "vlan",
-            link.vlan.is_some() && matches!(link.driver, Driver::Macvlan(_)),
-        ),
         ("hostAccess", link.host_access.is_some()),
         ("gatewayCheck", link.gateway_check),
         (

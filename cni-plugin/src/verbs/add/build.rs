@@ -1,17 +1,15 @@
 //! The claim and the link, made at the same time, and the link's shape.
 
-use std::os::fd::AsFd as _;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use berth_ipam::Lease;
-use berth_ipam::fault::checkpoint;
 use berth_types::LocalPort;
 use ipnetwork::IpNetwork;
 
 use super::Work;
-use crate::host::{Announce, Link, Netlink, NetlinkError, NetnsError};
-use crate::plan::{self, NewLink, Port, Shape, Step};
+use crate::host::{Announce, Link, Netlink, NetnsError};
+use crate::plan::{NewLink, Port, Shape, Step};
 use crate::spec::{CniError, Code, RouteEntry};
 use crate::verbs::allocator::Allocator;
 use crate::verbs::claim::{Unclaimed, claim};
@@ -26,6 +24,8 @@ pub(super) struct Unbuilt {
 /// An interface as it stands.
 pub(super) struct Built {
     pub(super) link: Link,
+    /// The node's interface it stands on.
+    pub(super) parent: Link,
     /// The node's end, of a pair.
     pub(super) host: Option<Link>,
     /// The routes that were set; others were there already.
@@ -86,17 +86,18 @@ impl Work<'_> {
     /// Makes the link in the container's namespace, where this runs, and shapes it once the
     /// address is known. `host` asks on the node, wherever it is used.
     fn build(&self, host: &mut Netlink, lease: &Receiver<Lease>) -> Result<Built, Unbuilt> {
-        self.create(host).map_err(|error| Unbuilt {
-            error: self.explain(&error),
+        let mut early = self.place_early(host).map_err(|error| Unbuilt {
+            error,
             linked: false,
         })?;
-        checkpoint("add.linked");
         let mut shaped = || {
             let mut netlink = Netlink::open()?;
+            let unclaimed = |_| CniError::new(Code::Internal, "no address was claimed");
+            let lease = lease.recv().map_err(unclaimed)?;
+            let steps = self.shape(&lease)?.steps()?;
+            let placed = self.place_for(host, &lease, early.take())?;
             let gone = || CniError::new(Code::Internal, "the new link has vanished");
             let fresh = netlink.link_by_name(&self.id.ifname)?.ok_or_else(gone)?;
-            let unclaimed = |_| CniError::new(Code::Internal, "no address was claimed");
-            let steps = self.shape(&lease.recv().map_err(unclaimed)?)?.steps()?;
             let mut routes = Vec::new();
             for step in &steps {
                 routes.extend(self.take(&mut netlink, fresh.index, step)?);
@@ -104,11 +105,16 @@ impl Work<'_> {
             let link = netlink.link_by_index(fresh.index)?.ok_or_else(gone)?;
             let addresses = netlink.addresses(link.index)?;
             verify(&steps, &link, &addresses)?;
-            let host = match &self.fresh {
+            let end = match &self.fresh {
                 NewLink::Macvlan(_) => None,
                 NewLink::Veth(veth) => host.link_by_name(&veth.host)?,
             };
-            Ok(Built { link, host, routes })
+            Ok(Built {
+                link,
+                parent: placed.parent,
+                host: end,
+                routes,
+            })
         };
         shaped().map_err(|error| Unbuilt {
             error,
@@ -116,26 +122,9 @@ impl Work<'_> {
         })
     }
 
-    fn create(&self, host: &mut Netlink) -> Result<(), NetlinkError> {
-        let target = self.netns.as_fd();
-        match &self.fresh {
-            NewLink::Macvlan(macvlan) => host.create_macvlan(macvlan, target),
-            NewLink::Veth(veth) => host.create_veth(veth, target),
-        }
-    }
-
     /// What the interface is to be.
     pub(super) fn shape(&self, lease: &Lease) -> Result<Shape, CniError> {
-        let subnets = || lease.addresses.iter().map(|leased| &leased.subnet);
-        let vlan = plan::vlan(self.link.vlan, subnets())?;
-        if let (Some(vlan), NewLink::Macvlan(_)) = (vlan, &self.fresh) {
-            let remedy = "this release makes no VLAN sub-interfaces: use a pool without a VLAN";
-            return Err(CniError::field(
-                &format!("vlan of pool {}", lease.pool),
-                vlan,
-                remedy,
-            ));
-        }
+        let vlan = self.vlan(lease)?;
         let port = |port: &LocalPort| Port {
             place: port.clone(),
             mac: lease.mac,

@@ -3,6 +3,7 @@
 mod build;
 mod earlier;
 mod fresh;
+mod placed;
 mod refusal;
 mod steps;
 
@@ -40,7 +41,7 @@ struct Work<'a> {
     id: AttachmentId,
     incarnation: Incarnation,
     netns: Netns,
-    /// The link it stands on.
+    /// The master.
     parent: Link,
     /// The link to be made.
     fresh: NewLink,
@@ -170,7 +171,12 @@ impl Work<'_> {
 
     /// Writes down what stands, and says so.
     fn record(&self, locked: &Locked, lease: &Lease, built: Built) -> Result<CniResult, CniError> {
-        let Built { link, host, routes } = built;
+        let Built {
+            link,
+            parent,
+            host,
+            routes,
+        } = built;
         let mac = link.mac.unwrap_or(lease.mac);
         let addresses = given::addresses(lease)?;
         let result = CniResult {
@@ -204,7 +210,7 @@ impl Work<'_> {
             link: LocalLink {
                 mac,
                 ifindex: link.index,
-                master: self.parent.name.clone(),
+                master: parent.name,
                 vlan: plan::vlan(self.link.vlan, lease.addresses.iter().map(|l| &l.subnet))?,
                 port: self.port.clone(),
             },

@@ -83,7 +83,7 @@ fn case_22_a_new_sandbox_of_the_same_pod_gets_an_address_of_its_own() {
 fn case_33_an_add_that_fails_late_needs_no_del() {
     for kind in [Kind::Embedded, Kind::Etcd] {
         let ground = Ground::new(kind, WIDE);
-        ground.create_pool("tagged", &["--subnet", "10.21.0.0/24", "--vlan", "7"]);
+        ground.create_torn_pool();
         ground.create_pool("unroutable", &["--subnet", "10.22.0.0/24"]);
         // A next hop that cannot be reached: the kernel refuses the route, after the address is on.
         records::change_pool(&ground, "unroutable", |pool| {
@@ -93,8 +93,8 @@ fn case_33_an_add_that_fails_late_needs_no_del() {
                 .iter_mut()
                 .for_each(|subnet| subnet.routes = vec![route.clone()]);
         });
-        let container = ground.container("a").with("/ipam/pool", json!("tagged"));
-        container.refused(7, &["vlan", "tagged", "7"]);
+        let container = ground.container("a").with("/ipam/pool", json!("torn"));
+        container.refused(7, &["vlan", "7", "8"]);
         let container = ground
             .container("b")
             .with("/ipam/pool", json!("unroutable"));

@@ -116,14 +116,14 @@ fn an_add_that_repeats_a_killed_one_and_is_killed_itself_is_undone_by_del_etcd()
     second_killed_too(Kind::Etcd);
 }
 
-/// A pool with a VLAN is refused late, when address and link are there already.
+/// A pool in two VLANs is refused late, when address and link are there already.
 fn failing(kind: Kind) {
     let ground = Ground::new(kind, NARROW);
-    ground.create_pool("tagged", &["--subnet", "10.21.0.0/28", "--vlan", "7"]);
+    ground.create_torn_pool();
     let prepare = |id: &str| {
         ground
             .container(id)
-            .with("/ipam/pool", json!("tagged"))
+            .with("/ipam/pool", json!("torn"))
             .into()
     };
     let settle = |subject: &Subject<'_>, place: &str| subject.assert_del_cleans(&ground, place);

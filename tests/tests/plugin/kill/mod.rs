@@ -24,8 +24,8 @@ const BUILD: &str = "cargo build -p berth-cni --features fault-injection --bin b
 const KILLED: i32 = 9;
 
 /// A container before the call that is killed.
-struct Subject<'a> {
-    container: Container<'a>,
+pub(crate) struct Subject<'a> {
+    pub(crate) container: Container<'a>,
     /// The namespace of an earlier life under the same id.
     earlier: Option<Netns>,
 }
@@ -42,7 +42,7 @@ impl<'a> From<Container<'a>> for Subject<'a> {
 impl Subject<'_> {
     /// DEL, after which nothing of it is left, and another container can be started.
     #[track_caller]
-    fn assert_del_cleans(&self, ground: &Ground, place: &str) {
+    pub(crate) fn assert_del_cleans(&self, ground: &Ground, place: &str) {
         self.container.del().success();
         self.assert_gone(ground, place);
         let other = ground.container("other");
@@ -83,7 +83,7 @@ fn fault_of(program: &str) -> Plugin {
 /// `prepare` makes a subject under the id it is given; `settle` puts things right and looks. The
 /// places are returned, in the order in which they were passed.
 #[track_caller]
-fn at_every_place<'a>(
+pub(crate) fn at_every_place<'a>(
     ground: &Ground,
     prepare: impl Fn(&str) -> Subject<'a>,
     act: impl Fn(&Plugin, &Container<'_>) -> Reply,
@@ -135,7 +135,7 @@ fn at_every_place_of<'a>(
 }
 
 /// An ADD or DEL with a plugin of the test's choice.
-fn call(plugin: &Plugin, container: &Container<'_>, command: &str) -> Reply {
+pub(crate) fn call(plugin: &Plugin, container: &Container<'_>, command: &str) -> Reply {
     plugin.call(container.node, &container.call_of(command))
 }
 
@@ -152,7 +152,7 @@ fn unfinished<'a>(ground: &'a Ground, id: &str, place: &str) -> Container<'a> {
 }
 
 #[track_caller]
-fn assert_passed(places: &[String], expected: &[&str]) {
+pub(crate) fn assert_passed(places: &[String], expected: &[&str]) {
     for place in expected {
         assert!(
             places.iter().any(|passed| passed == place),

@@ -1,0 +1,33 @@
+//! The tests that need Debian's kernel, in a virtual machine.
+//!
+//! They are those in modules called `on_debian`, and are part of this same program, which runs a
+//! second time in the machine.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use e2e::vm;
+
+/// An emulated processor on a busy machine takes its time.
+const DEADLINE: Duration = Duration::from_mins(30);
+
+#[test]
+#[ignore = "boots a virtual machine: run ./test.sh vm"]
+fn what_needs_debians_kernel_passes_on_it() {
+    let this = std::env::current_exe().expect("the path of the running program");
+    let filter = std::env::var("BERTH_VM_TESTS").unwrap_or_else(|_| "on_debian::".to_owned());
+    let command = format!(
+        "{} --ignored --color=never --test-threads=2 {filter}; status=$?; cat /proc/uptime; exit $status",
+        this.display()
+    );
+    let ran = vm::run(&command, DEADLINE);
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.output, ran.console);
+    let passed = ran.output.contains("test result: ok.");
+    assert!(
+        passed && !ran.output.contains(" 0 passed"),
+        "{}",
+        ran.output
+    );
+    // For whoever watches; nobody reads what cannot be written.
+    drop(writeln!(std::io::stderr(), "{}", ran.output));
+}
