@@ -1,10 +1,8 @@
 //! Ending an earlier sandbox of the same pod, whose fixed address a new one is to have.
 
-use std::net::IpAddr;
-
 use berth_ipam::fault::checkpoint;
-use berth_ipam::{Ended, Evidence, OnWire};
-use berth_types::{AttachmentId, Incarnation, NetnsRef, VlanId};
+use berth_ipam::{Ended, Evidence, Probing};
+use berth_types::{AttachmentId, Incarnation, NetnsRef};
 
 use super::{detach, leavings};
 use crate::files::{Locked, RunFiles};
@@ -38,11 +36,10 @@ impl Evidence for Sandboxes<'_> {
         }
     }
 
-    /// This release does not ask the wire: an address that was taken from a holder that was not
-    /// heard is not given at all, and one that somebody waited for is given on the word of whoever
-    /// found its holder gone.
-    fn on_wire(&self, _: IpAddr, _: Option<VlanId>) -> OnWire {
-        OnWire::Unchecked
+    /// This release does not ask the wire: an unproven address is not given at all, and one that
+    /// somebody waited for is given on the word of whoever found its holder gone.
+    fn probing(&self) -> Probing {
+        Probing::Nothing
     }
 }
 
