@@ -19,6 +19,7 @@ pub mod plan;
 pub mod spec;
 pub mod verbs;
 pub mod wanted;
+pub mod wire;
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
