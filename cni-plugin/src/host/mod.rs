@@ -5,7 +5,7 @@ mod netlink;
 mod netns;
 mod route;
 
-pub use link::{Announce, Link, LinkKind, Macvlan};
+pub use link::{Link, LinkKind, Macvlan};
 pub use netlink::{Netlink, NetlinkError};
 pub use netns::{Inside, Netns, NetnsError};
 pub use route::NextHop;

@@ -46,7 +46,8 @@ pub(super) struct PreviousIp {
 /// unusable the local evidence decides, and a warning goes to stderr.
 ///
 /// # Errors
-/// Code 7 without `prevResult`, 102 when the address has another holder, 999 for what is missing.
+/// Code 7 without `prevResult`, 102 when the address has another holder, 103 when the kernel found
+/// another's on the wire, 999 for what is missing.
 pub fn check(call: &Invocation, config: &Config) -> Result<String, CniError> {
     let id = attachment(call, config)?;
     let previous = Previous::of(config)?;
@@ -109,8 +110,9 @@ fn check_interface(netns: &Netns, id: &AttachmentId, ours: &[PreviousIp]) -> Res
             return Ok(None);
         };
         let addresses = netlink.addresses(link.index)?;
+        let duplicates = netlink.duplicates(link.index)?;
         let routes = netlink.routes()?;
-        Ok::<_, NetlinkError>(Some((link, addresses, routes)))
+        Ok::<_, NetlinkError>(Some((link, addresses, duplicates, routes)))
     })??;
     let wrong = |what: String| {
         Err(
@@ -118,7 +120,7 @@ fn check_interface(netns: &Netns, id: &AttachmentId, ours: &[PreviousIp]) -> Res
                 .details("the container has to be started anew"),
         )
     };
-    let Some((link, addresses, routes)) = seen else {
+    let Some((link, addresses, duplicates, routes)) = seen else {
         return wrong("is missing".into());
     };
     if link.kind != LinkKind::Macvlan {
@@ -135,6 +137,11 @@ fn check_interface(netns: &Netns, id: &AttachmentId, ours: &[PreviousIp]) -> Res
     {
         if !addresses.contains(address) {
             return wrong(format!("has no address {address}"));
+        }
+        if duplicates.contains(address) {
+            let message = format!("address {address} of {ifname} is another's on the wire as well");
+            return Err(CniError::new(Code::AddressConflict, message)
+                .details("duplicate address detection found it: see `ip -6 address` in there"));
         }
         // Of several interfaces with a default route the first one has it.
         let reached = |gateway: IpAddr| {

@@ -6,7 +6,7 @@ use berth_types::{AttachmentId, Incarnation, NetnsRef};
 
 use super::{detach, leavings};
 use crate::files::{Locked, RunFiles};
-use crate::spec::{CniError, Code};
+use crate::spec::{CniError, Code, ConflictCheck};
 
 /// The sandboxes of this node, whose interfaces are this plugin's to remove.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(super) struct Sandboxes<'a> {
     pub(super) files: &'a RunFiles,
     /// The attachment that this call works on, and has locked.
     pub(super) own: &'a AttachmentId,
+    /// When the wire is asked.
+    pub(super) conflict_check: ConflictCheck,
 }
 
 impl Evidence for Sandboxes<'_> {
@@ -36,10 +38,11 @@ impl Evidence for Sandboxes<'_> {
         }
     }
 
-    /// This release does not ask the wire: an unproven address is not given at all, and one that
-    /// somebody waited for is given on the word of whoever found its holder gone.
     fn probing(&self) -> Probing {
-        Probing::Nothing
+        match self.conflict_check {
+            ConflictCheck::Off => Probing::Unproven,
+            ConflictCheck::Takeover | ConflictCheck::Always => Probing::Takeovers,
+        }
     }
 }
 

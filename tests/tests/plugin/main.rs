@@ -30,3 +30,4 @@ mod schema;
 mod status;
 mod sticky;
 mod versions;
+mod wire;

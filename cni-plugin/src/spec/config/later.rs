@@ -1,6 +1,6 @@
 //! Fields that a later release serves: refused rather than passed over in silence.
 
-use super::link::{ConflictCheck, Driver, LinkConfig};
+use super::link::{Driver, LinkConfig};
 use crate::spec::CniError;
 use crate::spec::config::fields::Fields;
 
@@ -11,16 +11,10 @@ const REMEDY: &str = "remove it: this release does not serve it";
 /// # Errors
 /// Code 7, naming the first such field and its value.
 pub(super) fn refuse(fields: &Fields<'_>, link: &LinkConfig) -> Result<(), CniError> {
-    let written = |name| fields.present(name).is_some();
     let later = [
         ("driver", matches!(link.driver, Driver::Ovs(_))),
         ("vlan", link.vlan.is_some()),
         ("hostAccess", link.host_access.is_some()),
-        ("gatewayCheck", link.gateway_check),
-        (
-            "conflictCheck",
-            written("conflictCheck") && link.conflict_check != ConflictCheck::Off,
-        ),
     ];
     match later.into_iter().find(|(_, asked)| *asked) {
         Some((name, _)) => Err(fields.wrong(name, REMEDY)),

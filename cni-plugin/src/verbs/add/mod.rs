@@ -2,6 +2,7 @@
 
 mod build;
 mod earlier;
+mod neighbours;
 mod refusal;
 mod steps;
 
@@ -80,8 +81,11 @@ pub fn add(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
             }
             Err(unclaimed.error)
         }
-        (Ok(_), Err(unbuilt)) => Err(unbuilt.error),
-        (Ok(lease), Ok(built)) => work.record(&locked, &lease, built),
+        (Ok(lease), Err(unbuilt)) => Err(work.keep_out(allocator.as_ref(), lease, unbuilt)),
+        (Ok(lease), Ok(built)) => {
+            let proven = work.note_wire(allocator.as_ref(), lease, &[]);
+            proven.and_then(|lease| work.record(&locked, &lease, built))
+        }
     };
     match connected {
         Ok(result) => {

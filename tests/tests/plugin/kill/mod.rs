@@ -7,6 +7,7 @@ mod del;
 mod delegated;
 mod journal;
 mod takeover;
+mod wire;
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
