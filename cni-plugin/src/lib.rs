@@ -21,6 +21,7 @@ pub mod spec;
 pub mod verbs;
 pub mod vlan;
 pub mod wanted;
+pub mod wire;
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;

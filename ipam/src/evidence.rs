@@ -1,9 +1,13 @@
 //! What only the caller can find out: about its own node, and about the wire.
+//!
+//! The wire is asked after the claim, from the container's own interface. An address that is to be
+//! asked for is given on condition: its record says that it is unproven until
+//! [`Ipam::note_wire`](crate::Ipam::note_wire) tells what was heard, so that a caller that dies in
+//! between leaves it as doubtful as it was.
 
 use std::fmt::Debug;
-use std::net::IpAddr;
 
-use berth_types::{AttachmentId, Incarnation, MacAddr, NetnsRef, VlanId};
+use berth_types::{AttachmentId, Incarnation, NetnsRef};
 
 /// What became of an earlier sandbox on this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,15 +21,16 @@ pub enum Ended {
     },
 }
 
-/// Who answers for an address on the wire.
+/// For which addresses the caller asks the wire before it uses them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnWire {
-    /// Nobody does.
-    Silent,
-    /// An interface with that hardware address does.
-    Answered(MacAddr),
-    /// The caller cannot look.
-    Unchecked,
+pub enum Probing {
+    /// For none: it cannot, so no doubtful address is given to it.
+    Nothing,
+    /// For those that are marked as unproven.
+    Unproven,
+    /// For those, and for fixed ones that somebody waited for until another said that their holder
+    /// is gone.
+    Takeovers,
 }
 
 /// The caller's eyes and hands. Called only where a fixed or doubtful address changes hands, never
@@ -41,8 +46,8 @@ pub trait Evidence: Debug + Send + Sync {
         netns: Option<&NetnsRef>,
     ) -> Ended;
 
-    /// Asks on the wire for `address`, in that VLAN where the pool names one.
-    fn on_wire(&self, address: IpAddr, vlan: Option<VlanId>) -> OnWire;
+    /// For which addresses it asks the wire, once it has them and before it uses them.
+    fn probing(&self) -> Probing;
 }
 
 /// Of a caller that can find out nothing: no sandbox is ended, no doubtful address given.
@@ -56,7 +61,7 @@ impl Evidence for NoEvidence {
         }
     }
 
-    fn on_wire(&self, _: IpAddr, _: Option<VlanId>) -> OnWire {
-        OnWire::Unchecked
+    fn probing(&self) -> Probing {
+        Probing::Nothing
     }
 }

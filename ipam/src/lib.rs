@@ -29,6 +29,7 @@ mod record;
 mod release;
 pub mod republish;
 pub mod reservations;
+mod wire;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -40,7 +41,7 @@ use jiff::Timestamp;
 
 pub use clock::uptime_ms;
 pub use error::{IpamError, PoolCount};
-pub use evidence::{Ended, Evidence, NoEvidence, OnWire};
+pub use evidence::{Ended, Evidence, NoEvidence, Probing};
 pub use lease::{Lease, Leased, Request, Stickiness};
 pub use node::NodeIdentity;
 pub use release::{Drained, Known, Released, Scope};

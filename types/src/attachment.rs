@@ -181,7 +181,9 @@ pub struct AddressRecord {
     /// The reservation it is kept for; never given to anybody else while that stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved_for: Option<ReservationId>,
-    /// Reclaimed on evidence other than its own node's: used last, and probed first.
+    /// Somebody may bear it of whom the store does not know: it was reclaimed on evidence other than
+    /// its own node's, or was heard on the wire. Used last; stays until whoever holds it has asked
+    /// the wire and heard nobody.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unproven: bool,
     /// When it was last given up; for people.
@@ -208,12 +210,11 @@ impl AddressRecord {
         }
     }
 
-    /// The record once `holder` has the address.
+    /// The record once `holder` has the address; doubts about it stay.
     #[must_use]
     pub fn held_by(&self, holder: Holder) -> Self {
         Self {
             holder: Some(holder),
-            unproven: false,
             released_at: None,
             ..self.clone()
         }
@@ -322,6 +323,14 @@ mod tests {
         assert_eq!(names, ["c5", "c4", "c3", "c2"]);
         assert_eq!(record.holder, None);
         assert_eq!(AddressRecord::decode("k", &record.encode()), Ok(record));
+    }
+
+    #[test]
+    fn a_doubtful_address_stays_so_from_holder_to_holder() {
+        let mut record = AddressRecord::unused("prod".parse().unwrap());
+        record.unproven = true;
+        let held = record.held_by(holder("c1"));
+        assert!(held.unproven && held.released(Timestamp::UNIX_EPOCH).unproven);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use berth_types::{IfName, MacAddr};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    AfSpecInet, AfSpecUnspec, InetDevConf, InfoData, InfoKind, InfoMacVlan, LinkAttribute,
-    LinkExtentMask, LinkFlags, LinkInfo, LinkMessage, MacVlanMode,
+    InfoData, InfoKind, InfoMacVlan, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo,
+    LinkMessage, MacVlanMode,
 };
 use nix::errno::Errno;
 
@@ -101,14 +101,33 @@ impl Netlink {
         Ok(links.collect())
     }
 
-    fn link(&mut self, what: &str, mut message: LinkMessage) -> Result<Option<Link>, NetlinkError> {
+    /// Whether the link of that index is up and its cable in, as far as the node can tell.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub fn has_carrier(&mut self, index: u32) -> Result<bool, NetlinkError> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        let found = self.find(&format!("look at link {index}"), message)?;
+        Ok(found.is_some_and(|link| link.header.flags.contains(LinkFlags::LowerUp)))
+    }
+
+    fn link(&mut self, what: &str, message: LinkMessage) -> Result<Option<Link>, NetlinkError> {
+        self.find(what, message).map(|found| found.map(describe))
+    }
+
+    fn find(
+        &mut self,
+        what: &str,
+        mut message: LinkMessage,
+    ) -> Result<Option<LinkMessage>, NetlinkError> {
         // Nobody here reads the counters, which the kernel would sum up over all processors.
         message
             .attributes
             .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
         match self.get(what, RouteNetlinkMessage::GetLink(message)) {
             Ok(answers) => Ok(answers.into_iter().find_map(|answer| match answer {
-                RouteNetlinkMessage::NewLink(link) => Some(describe(link)),
+                RouteNetlinkMessage::NewLink(link) => Some(link),
                 _ => None,
             })),
             Err(error) if error.errno() == Some(Errno::ENODEV) => Ok(None),
@@ -176,8 +195,7 @@ impl Netlink {
         }
     }
 
-    /// Gives the link its hardware address and its alias in one step, and has the kernel announce
-    /// its addresses when it comes up (`arp_notify`, Linux 2.6.31).
+    /// Gives the link its hardware address and its alias in one step.
     ///
     /// # Errors
     /// [`NetlinkError`].
@@ -186,7 +204,6 @@ impl Netlink {
         index: u32,
         alias: &str,
         mac: Option<MacAddr>,
-        announce: Announce,
     ) -> Result<(), NetlinkError> {
         let mut message = LinkMessage::default();
         message.header.index = index;
@@ -196,14 +213,6 @@ impl Netlink {
         message
             .attributes
             .extend(mac.map(|mac| LinkAttribute::Address(mac.bytes().to_vec())));
-        if announce == Announce::WhenUp {
-            let mut wanted = InetDevConf::default();
-            wanted.arp_notify = 1;
-            let inet = AfSpecUnspec::Inet(vec![AfSpecInet::DevConfRequest(wanted)]);
-            message
-                .attributes
-                .push(LinkAttribute::AfSpecUnspec(vec![inet]));
-        }
         self.change(
             &format!("prepare link {index}"),
             RouteNetlinkMessage::SetLink(message),
@@ -235,15 +244,6 @@ impl Netlink {
         message.header.change_mask = LinkFlags::Up;
         self.change(what, RouteNetlinkMessage::SetLink(message), 0)
     }
-}
-
-/// Whether neighbours are told of an address when its link comes up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Announce {
-    /// They are, by a gratuitous ARP request.
-    WhenUp,
-    /// They find out by themselves.
-    Never,
 }
 
 pub(super) fn describe(message: LinkMessage) -> Link {

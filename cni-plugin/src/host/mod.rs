@@ -7,7 +7,7 @@ mod route;
 mod veth;
 mod vlan;
 
-pub use link::{Announce, Link, LinkKind, Macvlan};
+pub use link::{Link, LinkKind, Macvlan};
 pub use netlink::{Netlink, NetlinkError};
 pub use netns::{Inside, Netns, NetnsError};
 pub use route::NextHop;

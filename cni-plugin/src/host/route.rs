@@ -63,6 +63,25 @@ impl Netlink {
     /// # Errors
     /// [`NetlinkError`].
     pub fn addresses(&mut self, index: u32) -> Result<Vec<IpNetwork>, NetlinkError> {
+        let listed = self.flagged_addresses(index)?;
+        Ok(listed.into_iter().map(|(address, _)| address).collect())
+    }
+
+    /// Those of the link's addresses that the kernel does not use, because duplicate address
+    /// detection found another's (`dadfailed`).
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub fn duplicates(&mut self, index: u32) -> Result<Vec<IpNetwork>, NetlinkError> {
+        let listed = self.flagged_addresses(index)?.into_iter();
+        let failed = listed.filter(|(_, flags)| flags.contains(AddressHeaderFlags::Dadfailed));
+        Ok(failed.map(|(address, _)| address).collect())
+    }
+
+    fn flagged_addresses(
+        &mut self,
+        index: u32,
+    ) -> Result<Vec<(IpNetwork, AddressHeaderFlags)>, NetlinkError> {
         let all = RouteNetlinkMessage::GetAddress(AddressMessage::default());
         let answers = self.dump("list addresses", &all)?;
         let of_link = answers.into_iter().filter_map(|answer| match answer {
@@ -81,7 +100,8 @@ impl Netlink {
                         AddressAttribute::Address(ip) => Some(*ip),
                         _ => None,
                     });
-                IpNetwork::new(ip.or(peer)?, address.header.prefix_len).ok()
+                let cidr = IpNetwork::new(ip.or(peer)?, address.header.prefix_len).ok()?;
+                Some((cidr, address.header.flags))
             }
             _ => None,
         });

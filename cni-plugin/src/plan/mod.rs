@@ -10,10 +10,10 @@ use berth_types::{LocalPort, MacAddr, VlanId};
 use ipnetwork::IpNetwork;
 
 pub use parent::{mac, mtu};
-pub use shape::{Shape, cidr, routes_of};
+pub use shape::{Announce, Gateways, Routers, Shape, cidr, routes_of};
 pub use vlan::vlan;
 
-use crate::host::{Announce, Macvlan, Veth};
+use crate::host::{Macvlan, Veth};
 
 /// The link to be made in the container's namespace, before its address is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,14 +27,17 @@ pub enum NewLink {
 /// One change to the new interface. None needs undoing by itself: removing the link undoes all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Have it take no address and no route from a router's advertisements.
+    IgnoreRouters,
     /// Allow IPv6 on it, and on `lo`.
     EnableIpv6,
-    /// Give it its hardware address, and say whether its addresses are announced.
+    /// Ask the LAN whether anybody has one of these addresses, under the hardware address that the
+    /// link was made with; it is down again afterwards.
+    Probe(Vec<IpNetwork>),
+    /// Give it its hardware address.
     Prepare {
         /// The hardware address; absent to keep the one it has.
         mac: Option<MacAddr>,
-        /// Whether neighbours are told.
-        announce: Announce,
     },
     /// Make the node's end a port of its bridge, in the database.
     AddPort(Port),
@@ -42,7 +45,7 @@ pub enum Step {
     AwaitPort(LocalPort),
     /// Set an address.
     Address(IpNetwork),
-    /// Bring it up; with its addresses on, this announces them.
+    /// Bring it up.
     Up,
     /// Set a route.
     Route {
@@ -51,6 +54,10 @@ pub enum Step {
         /// Next hop.
         gateway: IpAddr,
     },
+    /// See that gateways answer: each with the interface's own address of its family.
+    FindGateways(Vec<(IpAddr, IpAddr)>),
+    /// Tell the neighbours of its addresses.
+    Announce(Vec<IpAddr>),
 }
 
 /// A port of an Open vSwitch bridge.

@@ -6,7 +6,6 @@ use berth_types::{MacAddr, Subnet};
 use ipnetwork::IpNetwork;
 
 use super::{Port, Step};
-use crate::host::Announce;
 use crate::spec::{CniError, Code, RouteEntry};
 
 /// What the interface is to be.
@@ -16,10 +15,43 @@ pub struct Shape {
     pub addresses: Vec<(IpAddr, Subnet)>,
     /// Its hardware address; absent to keep the one it has.
     pub mac: Option<MacAddr>,
+    /// What routers have to say to it.
+    pub routers: Routers,
+    /// The addresses that the LAN is to be asked for first.
+    pub probed: Vec<IpAddr>,
+    /// Whether its gateways have to answer.
+    pub gateways: Gateways,
     /// Whether neighbours are told of the addresses.
     pub announce: Announce,
     /// The port of the node's end, when it is to be one.
     pub port: Option<Port>,
+}
+
+/// Whether the interface follows what routers advertise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Routers {
+    /// It has the addresses and routes of its pool, and no others.
+    Ignored,
+    /// As the kernel's defaults are.
+    Followed,
+}
+
+/// Whether gateways have to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gateways {
+    /// They are not asked.
+    Trusted,
+    /// One that is silent is an error.
+    MustAnswer,
+}
+
+/// Whether neighbours are told of the addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announce {
+    /// They are, once they can be answered.
+    AtOnce,
+    /// They find out by themselves.
+    Never,
 }
 
 /// An address with its subnet's prefix length.
@@ -67,18 +99,26 @@ impl Shape {
         let mut steps = Vec::new();
         // While `ovs-vswitchd` takes the port up, the rest is done.
         steps.extend(self.port.clone().map(Step::AddPort));
+        let mut await_port = self.port.clone().map(|port| Step::AwaitPort(port.place));
+        if self.routers == Routers::Ignored {
+            steps.push(Step::IgnoreRouters);
+        }
         if self.addresses.iter().any(|(address, _)| address.is_ipv6()) {
             steps.push(Step::EnableIpv6);
         }
-        steps.push(Step::Prepare {
-            mac: self.mac,
-            announce: self.announce,
-        });
+        let probed = self.addresses.iter();
+        let probed = probed.filter(|(address, _)| self.probed.contains(address));
+        let probed: Vec<_> = probed.map(|(a, s)| cidr(*a, s)).collect::<Result<_, _>>()?;
+        if !probed.is_empty() {
+            // A question before the port is switched would reach nobody, nor would an announcement.
+            steps.extend(await_port.take());
+            steps.push(Step::Probe(probed));
+        }
+        steps.push(Step::Prepare { mac: self.mac });
         for (address, subnet) in &self.addresses {
             steps.push(Step::Address(cidr(*address, subnet)?));
         }
-        // An announcement before the port is switched would reach nobody.
-        steps.extend(self.port.clone().map(|port| Step::AwaitPort(port.place)));
+        steps.extend(await_port);
         steps.push(Step::Up);
         steps.extend(self.routes().into_iter().filter_map(|route| {
             Some(Step::Route {
@@ -86,7 +126,21 @@ impl Shape {
                 gateway: route.gw?,
             })
         }));
+        let gateways = self.gateways();
+        if self.gateways == Gateways::MustAnswer && !gateways.is_empty() {
+            steps.push(Step::FindGateways(gateways));
+        }
+        if self.announce == Announce::AtOnce {
+            let addresses = self.addresses.iter().map(|(address, _)| *address);
+            steps.push(Step::Announce(addresses.collect()));
+        }
         Ok(steps)
+    }
+
+    /// The default gateways, each with the interface's own address that it is asked from.
+    fn gateways(&self) -> Vec<(IpAddr, IpAddr)> {
+        let with_gateway = |(own, subnet): &(IpAddr, Subnet)| Some((*own, subnet.gateway?));
+        self.addresses.iter().filter_map(with_gateway).collect()
     }
 }
 
@@ -107,28 +161,29 @@ mod tests {
         Shape {
             addresses: vec![(address.parse().unwrap(), subnet)],
             mac,
-            announce: Announce::WhenUp,
+            routers: Routers::Followed,
+            probed: vec![],
+            gateways: Gateways::Trusted,
+            announce: Announce::AtOnce,
             port: None,
         }
     }
 
     #[test]
-    fn the_address_is_on_before_the_link_comes_up_and_announces_it() {
+    fn the_address_is_on_before_the_link_comes_up_and_is_announced_last() {
         let steps = shape("10.20.1.17", "10.20.1.0/24", Some("10.20.1.1"))
             .steps()
             .unwrap();
         let mac = Some("0a:58:0a:14:01:11".parse().unwrap());
         let expected = [
-            Step::Prepare {
-                mac,
-                announce: Announce::WhenUp,
-            },
+            Step::Prepare { mac },
             Step::Address("10.20.1.17/24".parse().unwrap()),
             Step::Up,
             Step::Route {
                 destination: "0.0.0.0/0".parse().unwrap(),
                 gateway: "10.20.1.1".parse().unwrap(),
             },
+            Step::Announce(vec!["10.20.1.17".parse().unwrap()]),
         ];
         assert_eq!(steps, expected);
     }
@@ -137,6 +192,22 @@ mod tests {
     fn a_pool_without_a_gateway_gives_no_default_route() {
         let steps = shape("10.20.1.17", "10.20.1.0/24", None).steps().unwrap();
         assert!(!steps.iter().any(|step| matches!(step, Step::Route { .. })));
+    }
+
+    #[test]
+    fn the_lan_is_asked_before_anything_of_the_final_interface_shows() {
+        let mut shape = shape("2001:db8::17", "2001:db8::/64", Some("2001:db8::1"));
+        shape.probed = vec!["2001:db8::17".parse().unwrap()];
+        shape.routers = Routers::Ignored;
+        shape.gateways = Gateways::MustAnswer;
+        shape.announce = Announce::Never;
+        let steps = shape.steps().unwrap();
+        let probed = vec!["2001:db8::17/64".parse().unwrap()];
+        let expected = [Step::IgnoreRouters, Step::EnableIpv6, Step::Probe(probed)];
+        assert_eq!(steps[..3], expected);
+        let [own, gateway] = ["2001:db8::17", "2001:db8::1"].map(|raw| raw.parse().unwrap());
+        let last = Step::FindGateways(vec![(own, gateway)]);
+        assert_eq!(steps.last(), Some(&last));
     }
 
     #[test]

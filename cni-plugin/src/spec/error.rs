@@ -39,6 +39,8 @@ pub enum Code {
     AddressHeld = 102,
     /// Somebody on the wire answers for the address, or bears its hardware address.
     AddressConflict = 103,
+    /// The gateway does not answer on the wire.
+    GatewaySilent = 104,
     /// The pool does not hand out the address that was asked for.
     NotInPool = 105,
     /// The pool hands out nothing any more.
@@ -132,6 +134,7 @@ impl Code {
             Self::PoolExhausted => "extend the pool, or release what is unused",
             Self::AddressHeld => "ask for another address, or release it",
             Self::AddressConflict => "find the other interface with `ip -d link`",
+            Self::GatewaySilent => "see that the gateway is up and in the interface's VLAN",
             Self::NotInPool => "ask for an address of the pool; `cnictl pool show` lists them",
             Self::PoolDraining => "use another pool",
             Self::StoreClosed => "see the reason in the message",
@@ -214,6 +217,7 @@ mod tests {
             PoolExhausted,
             AddressHeld,
             AddressConflict,
+            GatewaySilent,
             NotInPool,
             PoolDraining,
             StoreClosed,

@@ -47,7 +47,8 @@ pub(super) struct PreviousIp {
 /// unusable the local evidence decides, and a warning goes to stderr.
 ///
 /// # Errors
-/// Code 7 without `prevResult`, 102 when the address has another holder, 999 for what is missing.
+/// Code 7 without `prevResult`, 102 when the address has another holder, 103 when the kernel found
+/// another's on the wire, 999 for what is missing.
 pub fn check(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
     let MainConfig {
         common: config,
@@ -122,8 +123,9 @@ fn check_interface(
             return Ok(None);
         };
         let addresses = netlink.addresses(link.index)?;
+        let duplicates = netlink.duplicates(link.index)?;
         let routes = netlink.routes()?;
-        Ok::<_, NetlinkError>(Some((link, addresses, routes)))
+        Ok::<_, NetlinkError>(Some((link, addresses, duplicates, routes)))
     })??;
     let wrong = |what: String| {
         Err(
@@ -131,7 +133,7 @@ fn check_interface(
                 .details("the container has to be started anew"),
         )
     };
-    let Some((link, addresses, routes)) = seen else {
+    let Some((link, addresses, duplicates, routes)) = seen else {
         return wrong("is missing".into());
     };
     let (kind, called) = match driver {
@@ -152,6 +154,11 @@ fn check_interface(
     {
         if !addresses.contains(address) {
             return wrong(format!("has no address {address}"));
+        }
+        if duplicates.contains(address) {
+            let message = format!("address {address} of {ifname} is another's on the wire as well");
+            return Err(CniError::new(Code::AddressConflict, message)
+                .details("duplicate address detection found it: see `ip -6 address` in there"));
         }
         // Of several interfaces with a default route the first one has it.
         let reached = |gateway: IpAddr| {

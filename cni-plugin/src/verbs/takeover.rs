@@ -1,15 +1,13 @@
 //! Ending an earlier sandbox of the same pod, whose fixed address a new one is to have.
 
-use std::net::IpAddr;
-
 use berth_ipam::fault::checkpoint;
-use berth_ipam::{Ended, Evidence, OnWire};
-use berth_types::{AttachmentId, Incarnation, NetnsRef, VlanId};
+use berth_ipam::{Ended, Evidence, Probing};
+use berth_types::{AttachmentId, Incarnation, NetnsRef};
 
 use super::detach;
 use super::leavings::Leavings;
 use crate::files::{Locked, RunFiles};
-use crate::spec::{CniError, Code};
+use crate::spec::{CniError, Code, ConflictCheck};
 
 /// The sandboxes of this node, whose interfaces are this plugin's to remove.
 #[derive(Debug)]
@@ -18,6 +16,8 @@ pub(super) struct Sandboxes<'a> {
     /// The attachment that this call works on, and has locked.
     pub(super) own: &'a AttachmentId,
     pub(super) leavings: Leavings<'a>,
+    /// When the wire is asked.
+    pub(super) conflict_check: ConflictCheck,
 }
 
 impl Evidence for Sandboxes<'_> {
@@ -40,11 +40,11 @@ impl Evidence for Sandboxes<'_> {
         }
     }
 
-    /// This release does not ask the wire: an address that was taken from a holder that was not
-    /// heard is not given at all, and one that somebody waited for is given on the word of whoever
-    /// found its holder gone.
-    fn on_wire(&self, _: IpAddr, _: Option<VlanId>) -> OnWire {
-        OnWire::Unchecked
+    fn probing(&self) -> Probing {
+        match self.conflict_check {
+            ConflictCheck::Off => Probing::Unproven,
+            ConflictCheck::Takeover | ConflictCheck::Always => Probing::Takeovers,
+        }
     }
 }
 

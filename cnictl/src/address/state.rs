@@ -74,7 +74,7 @@ impl State {
             Self::Held => "somebody holds it",
             Self::ExcludedInUse => "somebody holds it until it is released; then never handed out",
             Self::Reserved => "nobody holds it, but it is kept for a reservation",
-            Self::Unproven => "nobody holds it; it is used last, and probed first",
+            Self::Unproven => "nobody holds it; it is used last, and asked for on the wire first",
             Self::Free => "nobody holds it; it can be given to anybody",
             Self::Unused => "nobody ever held it; it can be given to anybody",
             Self::Unusable => {

@@ -28,17 +28,6 @@ pub(super) struct Asking<'a> {
     ///
     /// [`Ground::node`]: super::txn::Ground::node
     pub(super) node: Option<Revision>,
-    /// Whether the caller can look at the wire, as far as is known.
-    pub(super) probes: Probes,
-}
-
-/// Whether somebody looks at the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Probes {
-    /// As far as is known.
-    Can,
-    /// Nobody does.
-    Cannot,
 }
 
 /// A reservation in which the addresses are kept, written together with them.
@@ -105,7 +94,6 @@ impl<'a> Asking<'a> {
             keep: None,
             avoid: BTreeSet::new(),
             node: None,
-            probes: Probes::Can,
         }
     }
 

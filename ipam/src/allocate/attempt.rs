@@ -235,7 +235,7 @@ impl<S: Store> Ipam<S> {
     /// Commits, and repeats the very same transaction for a while if its outcome is unknown.
     ///
     /// Once it is, no error but that one is told: the first sending may have arrived.
-    pub(super) async fn commit_surely(&self, txn: &Txn) -> Result<Outcome, StoreError> {
+    pub(crate) async fn commit_surely(&self, txn: &Txn) -> Result<Outcome, StoreError> {
         let mut unknown_since = None;
         loop {
             match self.store.commit(txn).await {

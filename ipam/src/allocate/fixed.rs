@@ -16,7 +16,7 @@ use super::judge::{Judged, judge};
 use super::pass_on::Earlier;
 use super::scan::{KnownAddresses, pick_known};
 use crate::record::{one, parse};
-use crate::{Ipam, IpamError, OnWire};
+use crate::{Ipam, IpamError, Probing};
 
 impl<S: Store> Ipam<S> {
     /// Gives the very addresses that were asked for, with any one of the families that were not;
@@ -41,7 +41,7 @@ impl<S: Store> Ipam<S> {
                     continue;
                 }
             }
-            let (known, extras) = self.consider(asking, &pool.1, addresses, &answer).await?;
+            let (known, extras) = self.consider(asking, addresses, &answer).await?;
             let found = (addresses, known, extras);
             match self.claim_fixed(asking, pool, found).await? {
                 Step::Done(lease) => return Ok(Given::Lease(lease)),
@@ -56,7 +56,6 @@ impl<S: Store> Ipam<S> {
     async fn consider(
         &self,
         asking: &Asking<'_>,
-        pool: &PoolRecord,
         addresses: &[IpAddr],
         answer: &Answer,
     ) -> Result<(KnownAddresses, Extras), IpamError> {
@@ -64,9 +63,13 @@ impl<S: Store> Ipam<S> {
         let mut earlier: BTreeMap<AttachmentId, Earlier> = BTreeMap::new();
         for (n, address) in addresses.iter().enumerate() {
             let is_wanted = one(answer, 2 + 2 * n).is_some();
-            if let Some((revision, record)) = parse::<AddressRecord>(answer, 1 + 2 * n)? {
+            if let Some((revision, mut record)) = parse::<AddressRecord>(answer, 1 + 2 * n)? {
                 let seen = (*address, revision, &record);
-                if let Some(holder) = self.consider_one(asking, pool, seen, is_wanted).await? {
+                let earlier_sandbox = self.consider_one(asking, seen).await?;
+                // Whoever waited for it takes another's word that its holder is gone.
+                let takeover = is_wanted && record.holder.is_none();
+                record.unproven |= takeover && asking.evidence.probing() == Probing::Takeovers;
+                if let Some(holder) = earlier_sandbox {
                     let sandbox = earlier.entry(holder.attachment.clone());
                     let sandbox = sandbox.or_insert_with(|| Earlier::new(holder));
                     sandbox.addresses.push((*address, revision));
@@ -88,21 +91,13 @@ impl<S: Store> Ipam<S> {
     async fn consider_one(
         &self,
         asking: &Asking<'_>,
-        pool: &PoolRecord,
         (address, revision, record): (IpAddr, Revision, &AddressRecord),
-        is_wanted: bool,
     ) -> Result<Option<Box<Holder>>, IpamError> {
         let kept = asking.keep.as_ref().map(|keep| &keep.id);
         let right = asking.request.reservation.as_ref().or(kept);
-        let doubtful = record.unproven || is_wanted;
         match judge(record, asking.request, &self.node.name, right) {
-            Judged::Free | Judged::Doubtful if doubtful => {
-                let vlan = pool.subnet_of(address).and_then(|subnet| subnet.vlan);
-                match asking.evidence.on_wire(address, vlan) {
-                    OnWire::Answered(mac) => Err(IpamError::Conflict { address, mac }),
-                    OnWire::Unchecked if record.unproven => Err(IpamError::Doubtful { address }),
-                    OnWire::Unchecked | OnWire::Silent => Ok(None),
-                }
+            Judged::Doubtful if asking.evidence.probing() == Probing::Nothing => {
+                Err(IpamError::Doubtful { address })
             }
             Judged::Free | Judged::Doubtful => Ok(None),
             Judged::EarlierSandbox(holder) => Ok(Some(holder)),

@@ -9,16 +9,16 @@ use berth_types::{
     ReservationRecord, Subnet, keys,
 };
 use jiff::{SignedDuration, Timestamp};
-use tracing::{debug, warn};
+use tracing::debug;
 
-use super::asking::{Asking, Probes};
+use super::asking::Asking;
 use super::attempt::Attempt;
 use super::look::{BLOCKS_PER_READ, blocks_of, rotated};
 use super::txn::Ground;
 use crate::clock::uptime_ms;
 use crate::hint::{Hint, Pick};
 use crate::record::{decode, parse};
-use crate::{Ipam, IpamError, OnWire, PoolCount};
+use crate::{Ipam, IpamError, PoolCount, Probing};
 
 /// Among how many free addresses one is chosen.
 const CHOOSE_AMONG: usize = 4096;
@@ -35,7 +35,8 @@ pub(super) enum Found {
     Resting(IpAddr),
     /// It is kept for a pod that has not used it for as long as the pool keeps it.
     Forsaken(IpAddr, ReservationId),
-    /// It was taken from a holder that was not heard: to be looked for on the wire first.
+    /// It was taken from a holder that was not heard, or heard on the wire: whoever gets it has to
+    /// ask there first.
     Unproven(IpAddr),
 }
 
@@ -74,7 +75,7 @@ impl Scan<'_> {
             found.map(|(address, ())| Found::Unproven(address))
         };
         let found = resting.or_else(|| forsaken(false));
-        if asking.probes == Probes::Cannot {
+        if asking.evidence.probing() == Probing::Nothing {
             return found;
         }
         // Once it is given up, what is left is an unproven one.
@@ -203,7 +204,9 @@ impl<S: Store> Ipam<S> {
                 return Err(IpamError::Exhausted { pools });
             };
             match found {
-                Found::Rested(address) => return Ok(pick_known(asking, pool, known, address)),
+                Found::Rested(address) | Found::Unproven(address) => {
+                    return Ok(pick_known(asking, pool, known, address));
+                }
                 Found::Resting(address) => {
                     self.learn(asking.pool, |hint| hint.note_dry(uptime_ms()));
                     return Ok(pick_known(asking, pool, known, address));
@@ -213,17 +216,6 @@ impl<S: Store> Ipam<S> {
                         *known = self.known_addresses(pool).await?;
                     } else {
                         asking.avoid.insert(address);
-                    }
-                }
-                Found::Unproven(address) => {
-                    let vlan = pool.subnet_of(address).and_then(|subnet| subnet.vlan);
-                    match asking.evidence.on_wire(address, vlan) {
-                        OnWire::Silent => return Ok(pick_known(asking, pool, known, address)),
-                        OnWire::Unchecked => asking.probes = Probes::Cannot,
-                        OnWire::Answered(mac) => {
-                            warn!(%address, %mac, "unproven, and answers on the wire");
-                            asking.avoid.insert(address);
-                        }
                     }
                 }
             }

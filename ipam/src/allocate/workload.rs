@@ -30,26 +30,24 @@ impl<S: Store> Ipam<S> {
         evidence: &dyn Evidence,
         now: Timestamp,
     ) -> Result<Lease, IpamError> {
-        // Addresses that somebody on the wire has, or that cannot be looked for there.
-        let mut noisy: BTreeMap<IpAddr, IpamError> = BTreeMap::new();
+        // Addresses that may only be given after a look at the wire, which nobody here can take.
+        let mut doubtful: BTreeMap<IpAddr, IpamError> = BTreeMap::new();
         for _ in 0..ATTEMPTS {
             let (pool, mut members) = self.members(request, id).await?;
-            members.retain(|(address, _, _)| !noisy.contains_key(address));
+            members.retain(|(address, _, _)| !doubtful.contains_key(address));
             let mut asking = Asking::new(request, &pool, evidence, now);
             let chosen = match choose(&members, request, &self.node.name, id) {
                 Ok(chosen) => chosen,
                 // The others of the set are held: what is wrong with this one is what helps.
-                Err(in_use) => return Err(noisy.into_values().next().unwrap_or(in_use)),
+                Err(in_use) => return Err(doubtful.into_values().next().unwrap_or(in_use)),
             };
             match self.allocate_fixed(&mut asking, &chosen).await {
                 Ok(Given::Lease(lease)) => return Ok(*lease),
                 Ok(Given::KeptFor(_) | Given::Stale) => {}
                 // Another pod of the workload was faster.
                 Err(IpamError::Held { .. }) if request.exact.is_empty() => {}
-                Err(
-                    error @ (IpamError::Conflict { address, .. } | IpamError::Doubtful { address }),
-                ) if request.exact.is_empty() => {
-                    noisy.insert(address, error);
+                Err(error @ IpamError::Doubtful { address }) if request.exact.is_empty() => {
+                    doubtful.insert(address, error);
                 }
                 Err(error) => return Err(error),
             }

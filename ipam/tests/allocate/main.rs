@@ -96,7 +96,9 @@ etcd_testing::on_both_stores! {
     take_over:
         a_new_sandbox_takes_both_addresses_of_the_one_it_ended,
         a_sandbox_that_cannot_be_ended_keeps_its_address,
-        an_address_that_was_waited_for_is_taken_once_nobody_answers,
+        an_address_that_was_waited_for_is_doubtful_until_nobody_answers,
+        a_caller_that_asks_only_for_unproven_addresses_takes_anothers_word,
+        what_was_heard_is_noted_only_while_the_address_is_ours,
         another_interface_never_takes_over,
         doubtful_addresses_come_last_and_only_while_nobody_answers;
     reservations:
@@ -104,7 +106,7 @@ etcd_testing::on_both_stores! {
         one_of_the_set_may_be_asked_for_and_none_outside,
         a_container_that_is_started_again_leaves_what_is_not_of_the_set,
         what_is_reserved_is_never_given_to_others,
-        an_address_of_the_set_that_answers_on_the_wire_is_passed_over,
+        a_doubtful_address_of_the_set_is_given_last_and_to_those_who_can_ask,
         a_reservation_deleted_meanwhile_gives_nothing_that_is_anothers;
     pool_lists:
         pools_are_tried_in_order_and_the_error_counts_those_that_are_full,

@@ -35,3 +35,4 @@ mod status;
 mod sticky;
 mod versions;
 mod vlans;
+mod wire;

@@ -41,10 +41,6 @@ fn what_a_later_release_serves_is_refused_by_name_and_del_goes_on() {
         container.del().success();
         ground.assert_clean(named);
     }
-    let container = ground
-        .container("a")
-        .with("/conflictCheck", json!("takeover"));
-    container.refused(7, &["conflictCheck", "takeover"]);
 }
 
 #[test]

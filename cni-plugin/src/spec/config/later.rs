@@ -1,6 +1,6 @@
 //! Fields that a later release serves: refused rather than passed over in silence.
 
-use super::link::{ConflictCheck, LinkConfig};
+use super::link::LinkConfig;
 use crate::spec::CniError;
 use crate::spec::config::fields::Fields;
 
@@ -11,15 +11,7 @@ const REMEDY: &str = "remove it: this release does not serve it";
 /// # Errors
 /// Code 7, naming the first such field and its value.
 pub(super) fn refuse(fields: &Fields<'_>, link: &LinkConfig) -> Result<(), CniError> {
-    let written = |name| fields.present(name).is_some();
-    let later = [
-        ("hostAccess", link.host_access.is_some()),
-        ("gatewayCheck", link.gateway_check),
-        (
-            "conflictCheck",
-            written("conflictCheck") && link.conflict_check != ConflictCheck::Off,
-        ),
-    ];
+    let later = [("hostAccess", link.host_access.is_some())];
     match later.into_iter().find(|(_, asked)| *asked) {
         Some((name, _)) => Err(fields.wrong(name, REMEDY)),
         None => Ok(()),

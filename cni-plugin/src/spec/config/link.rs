@@ -26,6 +26,9 @@ pub struct LinkConfig {
     pub conflict_check: ConflictCheck,
     /// Whether the gateway has to answer.
     pub gateway_check: bool,
+    /// Whether the container makes itself addresses and routes as routers advertise them
+    /// (`acceptRa`).
+    pub accept_ra: bool,
     /// Whether node and container reach each other, and how; absent when they need not.
     pub host_access: Option<HostAccess>,
 }
@@ -130,6 +133,7 @@ impl LinkConfig {
             announce: fields.flag("announce")?.unwrap_or(true),
             conflict_check: conflict_check.unwrap_or(ConflictCheck::Takeover),
             gateway_check: fields.flag("gatewayCheck")?.unwrap_or(false),
+            accept_ra: fields.flag("acceptRa")?.unwrap_or(false),
             host_access: host_access(fields)?,
         })
     }

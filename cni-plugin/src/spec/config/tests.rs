@@ -87,9 +87,12 @@ fn name_servers_are_passed_on_and_nonsense_is_not() {
 }
 
 #[test]
-fn no_check_on_the_wire_is_promised() {
-    assert!(parse(|c| c["conflictCheck"] = json!("off")).is_ok());
-    assert!(parse(|c| c["conflictCheck"] = Value::Null).is_ok());
+fn the_wire_is_asked_where_an_address_changes_hands_unless_configured() {
+    let check =
+        |value: Value| parse(|c| c["conflictCheck"] = value.clone()).map(|c| c.link.conflict_check);
+    assert_eq!(check(Value::Null), Ok(ConflictCheck::Takeover));
+    assert_eq!(check(json!("off")), Ok(ConflictCheck::Off));
+    assert_eq!(check(json!("always")), Ok(ConflictCheck::Always));
     assert!(parse(|c| c["vlan"] = json!(false)).is_ok());
 }
 
@@ -134,7 +137,7 @@ fn wrong_values_are_code_7_and_name_field_and_value() {
         ("case 53: vlan 4095", "/vlan", json!(4095)),
         ("services without", "/serviceCidrs", json!(["10.96.0.0/12"])),
         ("services", "/serviceCidrs", json!(["10.96.0.0/99"])),
-        ("takeover", "/conflictCheck", json!("takeover")),
+        ("gateway", "/gatewayCheck", json!("yes")),
         ("arp", "/conflictCheck", json!("arp")),
         ("relative runDir", "/runDir", json!("run")),
         ("ipam missing", "/ipam", Value::Null),

@@ -1,16 +1,17 @@
 //! The claim and the link, made at the same time, and the link's shape.
 
+use std::net::IpAddr;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use berth_ipam::Lease;
-use berth_types::LocalPort;
+use berth_ipam::{Lease, Leased, Request};
+use berth_types::{LocalPort, MacAddr};
 use ipnetwork::IpNetwork;
 
 use super::Work;
-use crate::host::{Announce, Link, Netlink, NetnsError};
-use crate::plan::{NewLink, Port, Shape, Step};
-use crate::spec::{CniError, Code, RouteEntry};
+use crate::host::{Link, Netlink, NetlinkError, NetnsError};
+use crate::plan::{Announce, Gateways, NewLink, Port, Routers, Shape, Step};
+use crate::spec::{CniError, Code, ConflictCheck, RouteEntry};
 use crate::verbs::allocator::Allocator;
 use crate::verbs::claim::{Unclaimed, claim};
 use crate::verbs::takeover::Sandboxes;
@@ -19,6 +20,41 @@ use crate::verbs::takeover::Sandboxes;
 pub(super) struct Unbuilt {
     pub(super) error: CniError,
     pub(super) linked: bool,
+    /// Its addresses that somebody else has on the wire.
+    pub(super) answered: Vec<IpAddr>,
+}
+
+/// A step that failed.
+pub(super) struct Fault {
+    pub(super) error: CniError,
+    /// The addresses that somebody else has on the wire.
+    pub(super) answered: Vec<IpAddr>,
+}
+
+impl Fault {
+    /// Whoever bears the hardware address that follows from an address of the lease has that too, as
+    /// far as is known.
+    fn of(mut self, lease: &Lease) -> Self {
+        if self.error.code() == Code::AddressConflict && self.answered.is_empty() {
+            let addresses = lease.addresses.iter().map(|leased| leased.address);
+            let derived = addresses.filter(|a| MacAddr::of_address(*a) == lease.mac);
+            self.answered = derived.collect();
+        }
+        self
+    }
+}
+
+impl From<CniError> for Fault {
+    fn from(error: CniError) -> Self {
+        let answered = Vec::new();
+        Self { error, answered }
+    }
+}
+
+impl From<NetlinkError> for Fault {
+    fn from(error: NetlinkError) -> Self {
+        CniError::from(error).into()
+    }
 }
 
 /// An interface as it stands.
@@ -65,6 +101,7 @@ impl Work<'_> {
                     // Nothing was made in what could not be entered.
                     linked: !matches!(error, NetnsError::NotOne(_)),
                     error: error.into(),
+                    answered: Vec::new(),
                 })
             });
             (allocator, claimed, built)
@@ -72,15 +109,20 @@ impl Work<'_> {
     }
 
     fn claim(&self, allocator: &Allocator) -> Result<Lease, Unclaimed> {
-        let (id, netns) = (self.id.clone(), self.netns.at().clone());
-        let wish = &self.wanted.wish;
-        let request = wish.request(id, self.incarnation.clone(), netns, self.mac);
         let sandboxes = Sandboxes {
             files: &self.files,
             own: &self.id,
             leavings: self.leavings(),
+            conflict_check: self.link.conflict_check,
         };
-        claim(allocator, &request, &sandboxes)
+        claim(allocator, &self.request(), &sandboxes)
+    }
+
+    /// What is asked of IPAM.
+    pub(super) fn request(&self) -> Request {
+        let (id, netns) = (self.id.clone(), self.netns.at().clone());
+        let wish = &self.wanted.wish;
+        wish.request(id, self.incarnation.clone(), netns, self.mac)
     }
 
     /// Makes the link in the container's namespace, where this runs, and shapes it once the
@@ -89,6 +131,7 @@ impl Work<'_> {
         let mut early = self.place_early(host).map_err(|error| Unbuilt {
             error,
             linked: false,
+            answered: Vec::new(),
         })?;
         let mut shaped = || {
             let mut netlink = Netlink::open()?;
@@ -100,7 +143,8 @@ impl Work<'_> {
             let fresh = netlink.link_by_name(&self.id.ifname)?.ok_or_else(gone)?;
             let mut routes = Vec::new();
             for step in &steps {
-                routes.extend(self.take(&mut netlink, fresh.index, step)?);
+                let taken = self.take(&mut netlink, fresh.index, step);
+                routes.extend(taken.map_err(|fault| fault.of(&lease))?);
             }
             let link = netlink.link_by_index(fresh.index)?.ok_or_else(gone)?;
             let addresses = netlink.addresses(link.index)?;
@@ -116,9 +160,10 @@ impl Work<'_> {
                 routes,
             })
         };
-        shaped().map_err(|error| Unbuilt {
+        shaped().map_err(|Fault { error, answered }| Unbuilt {
             error,
             linked: true,
+            answered,
         })
     }
 
@@ -137,13 +182,34 @@ impl Work<'_> {
                 .map(|leased| (leased.address, leased.subnet.clone()))
                 .collect(),
             mac: (!self.link.driver.keeps_parents_mac()).then_some(lease.mac),
+            routers: if self.link.accept_ra {
+                Routers::Followed
+            } else {
+                Routers::Ignored
+            },
+            probed: self.probed(lease),
+            gateways: if self.link.gateway_check {
+                Gateways::MustAnswer
+            } else {
+                Gateways::Trusted
+            },
             announce: if self.link.announce {
-                Announce::WhenUp
+                Announce::AtOnce
             } else {
                 Announce::Never
             },
             port: self.port.as_ref().map(port),
         })
+    }
+}
+
+impl Work<'_> {
+    /// The addresses that the LAN is asked for: all, or those that are doubtful.
+    fn probed(&self, lease: &Lease) -> Vec<IpAddr> {
+        let always = self.link.conflict_check == ConflictCheck::Always;
+        let due = |leased: &&Leased| always || leased.record.unproven;
+        let probed = lease.addresses.iter().filter(due);
+        probed.map(|leased| leased.address).collect()
     }
 }
 

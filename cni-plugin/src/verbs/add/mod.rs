@@ -3,6 +3,7 @@
 mod build;
 mod earlier;
 mod fresh;
+mod neighbours;
 mod placed;
 mod refusal;
 mod steps;
@@ -91,8 +92,11 @@ pub fn add(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
             }
             Err(unclaimed.error)
         }
-        (Ok(_), Err(unbuilt)) => Err(unbuilt.error),
-        (Ok(lease), Ok(built)) => work.record(&locked, &lease, built),
+        (Ok(lease), Err(unbuilt)) => Err(work.keep_out(allocator.as_ref(), lease, unbuilt)),
+        (Ok(lease), Ok(built)) => {
+            let proven = work.note_wire(allocator.as_ref(), lease, &[]);
+            proven.and_then(|lease| work.record(&locked, &lease, built))
+        }
     };
     match connected {
         Ok(result) => {

@@ -1,6 +1,7 @@
 //! The steps of the plan, applied in the container's namespace.
 
 use std::fs;
+use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
@@ -11,8 +12,10 @@ use ipnetwork::IpNetwork;
 use nix::errno::Errno;
 
 use super::Work;
+use super::build::Fault;
+use super::neighbours::announce;
 use crate::clock::pause;
-use crate::host::{Announce, Netlink, NetlinkError};
+use crate::host::{Netlink, NetlinkError};
 use crate::ovs::{Client, NewPort, bridge, pending};
 use crate::plan::{Port, Step};
 use crate::spec::{CniError, RouteEntry};
@@ -29,15 +32,15 @@ impl Work<'_> {
         netlink: &mut Netlink,
         index: u32,
         step: &Step,
-    ) -> Result<Option<RouteEntry>, CniError> {
+    ) -> Result<Option<RouteEntry>, Fault> {
         let mut set = None;
         match step {
+            Step::IgnoreRouters => ignore_routers(self.id.ifname.as_str())?,
             Step::EnableIpv6 => enable_ipv6(self.id.ifname.as_str())?,
-            Step::Prepare { mac, announce } => {
-                self.prepare_link(netlink, index, *mac, *announce)?;
-            }
             Step::AddPort(port) => self.add_port(port)?,
             Step::AwaitPort(port) => bridge::wait_applied(port)?,
+            Step::Probe(addresses) => self.probe(netlink, index, addresses)?,
+            Step::Prepare { mac } => self.prepare_link(netlink, index, *mac)?,
             Step::Address(address) => netlink.add_address(index, *address)?,
             Step::Up => netlink
                 .link_up(index)
@@ -46,15 +49,21 @@ impl Work<'_> {
                 destination,
                 gateway,
             } => set = set_route(netlink, index, *destination, *gateway)?,
+            Step::FindGateways(gateways) => self.find_gateways(netlink, index, gateways)?,
+            Step::Announce(addresses) => announce(netlink, index, addresses)?,
         }
         checkpoint(match step {
+            Step::IgnoreRouters => "add.routers-ignored",
             Step::EnableIpv6 => "add.ipv6",
+            Step::Probe(_) => "add.probed",
             Step::Prepare { .. } => "add.prepared",
             Step::AddPort(_) => "add.port",
             Step::AwaitPort(_) => "add.port.applied",
             Step::Address(_) => "add.addressed",
             Step::Up => "add.up",
             Step::Route { .. } => "add.routed",
+            Step::FindGateways(_) => "add.gateways-found",
+            Step::Announce(_) => "add.announced",
         });
         Ok(set)
     }
@@ -79,18 +88,17 @@ impl Work<'_> {
         netlink: &mut Netlink,
         index: u32,
         mac: Option<MacAddr>,
-        announce: Announce,
-    ) -> Result<(), CniError> {
+    ) -> Result<(), Fault> {
         let alias = detach::mark(&self.incarnation);
         let begun = uptime_ms();
-        let mut prepared = netlink.prepare_link(index, &alias, mac, announce);
+        let mut prepared = netlink.prepare_link(index, &alias, mac);
         while is_taken(&prepared) && uptime_ms().saturating_sub(begun) < LINGERS_MS {
             pause();
-            prepared = netlink.prepare_link(index, &alias, mac, announce);
+            prepared = netlink.prepare_link(index, &alias, mac);
         }
         prepared.map_err(|error| match (error.errno(), self.mac, mac) {
-            (Some(Errno::EADDRINUSE), None, Some(mac)) => self.mac_conflict(mac),
-            _ => self.explain(&error),
+            (Some(Errno::EADDRINUSE), None, Some(mac)) => self.mac_conflict(mac).into(),
+            _ => self.explain(&error).into(),
         })
     }
 }
@@ -119,6 +127,15 @@ fn set_route(
 fn is_taken(prepared: &Result<(), NetlinkError>) -> bool {
     let error = prepared.as_ref().err();
     error.is_some_and(|error| error.errno() == Some(Errno::EADDRINUSE))
+}
+
+/// Keeps routers' advertisements from making addresses and routes. A kernel without IPv6 needs none.
+fn ignore_routers(ifname: &str) -> Result<(), CniError> {
+    let path = format!("/proc/sys/net/ipv6/conf/{ifname}/accept_ra");
+    match fs::write(&path, b"0") {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(CniError::io(&path, &error)),
+        _ => Ok(()),
+    }
 }
 
 /// Allows IPv6 on the interface and on `lo`, where a runtime has switched it off.

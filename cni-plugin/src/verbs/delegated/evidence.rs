@@ -1,9 +1,7 @@
 //! What a delegated plugin can prove of an earlier sandbox: that it is gone, nothing else.
 
-use std::net::IpAddr;
-
-use berth_ipam::{Ended, Evidence, OnWire};
-use berth_types::{AttachmentId, Incarnation, NetnsRef, VlanId};
+use berth_ipam::{Ended, Evidence, Probing};
+use berth_types::{AttachmentId, Incarnation, NetnsRef};
 
 use super::standing::Bearer;
 use crate::files::RunFiles;
@@ -35,9 +33,9 @@ impl Evidence for OthersSandboxes<'_> {
         Ended::Stands { reason }
     }
 
-    /// As with the other plugin: nobody asks the wire.
-    fn on_wire(&self, _: IpAddr, _: Option<VlanId>) -> OnWire {
-        OnWire::Unchecked
+    /// The interface that could ask is another plugin's.
+    fn probing(&self) -> Probing {
+        Probing::Nothing
     }
 }
 

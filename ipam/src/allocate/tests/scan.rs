@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use berth_store::Revision;
-use berth_types::{AddressRange, AddressRecord, BlockSize, Family, PoolRecord, Subnet};
+use berth_types::{
+    AddressRange, AddressRecord, AttachmentId, BlockSize, Family, Incarnation, NetnsRef,
+    PoolRecord, Subnet,
+};
 use proptest::prelude::*;
 
-use super::super::asking::{Asking, Probes};
+use super::super::asking::Asking;
 use super::super::scan::{Found, KnownAddresses, Scan};
 use super::{ago, holder, ip, now, pool, prod, request, subnet, unused};
-use crate::{NoEvidence, Request};
+use crate::{Ended, Evidence, NoEvidence, Probing, Request};
 
 /// What may be true of an address's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,7 +153,7 @@ proptest! {
         let kind_of: std::collections::BTreeMap<_, _> =
             addresses.iter().copied().zip(kinds.iter().copied()).collect();
         let (asks, name) = (asks(), prod());
-        let mut asking = Asking::new(&asks, &name, &NoEvidence, now());
+        let mut asking = Asking::new(&asks, &name, &AsksTheWire, now());
         asking.avoid = avoided.iter().filter_map(|n| addresses.get(*n).copied()).collect();
         for family in [Family::V4, Family::V6] {
             let mut known = known.clone();
@@ -222,6 +225,20 @@ proptest! {
     }
 }
 
+/// A caller who asks the wire wherever there is a doubt.
+#[derive(Debug)]
+struct AsksTheWire;
+
+impl Evidence for AsksTheWire {
+    fn end_sandbox(&self, _: &AttachmentId, _: &Incarnation, _: Option<&NetnsRef>) -> Ended {
+        Ended::Gone
+    }
+
+    fn probing(&self) -> Probing {
+        Probing::Takeovers
+    }
+}
+
 /// A pool of one address, whose key holds that.
 fn one(record: AddressRecord) -> (PoolRecord, KnownAddresses) {
     let mut pool = pool(&["10.0.0.0/30"]);
@@ -233,8 +250,7 @@ fn one(record: AddressRecord) -> (PoolRecord, KnownAddresses) {
 #[test]
 fn nobody_who_cannot_look_at_the_wire_is_given_a_doubtful_address() {
     let (asks, name) = (asks(), prod());
-    let mut asking = Asking::new(&asks, &name, &NoEvidence, now());
-    asking.probes = Probes::Cannot;
+    let asking = Asking::new(&asks, &name, &NoEvidence, now());
     for kind in [Kind::Unproven, Kind::ForsakenAndUnproven] {
         let (pool, known) = one(record(kind).unwrap());
         assert_eq!(

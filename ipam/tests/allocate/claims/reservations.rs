@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use berth_ipam::{Ended, IpamError, OnWire, Request};
+use berth_ipam::{Ended, IpamError, Probing, Request};
 use berth_store::Write;
-use berth_types::{MacAddr, Record as _, ReservationId, keys};
+use berth_types::{Record as _, ReservationId, keys};
 
 use crate::support::cast::{Eyes, addresses, pod, pool_of};
 use crate::support::{Node, OneAddress as _, Site, ip};
@@ -180,7 +180,9 @@ pub(crate) async fn a_reservation_deleted_meanwhile_gives_nothing_that_is_anothe
     assert!(site.holders().await.is_empty());
 }
 
-pub(crate) async fn an_address_of_the_set_that_answers_on_the_wire_is_passed_over(site: &Site) {
+pub(crate) async fn a_doubtful_address_of_the_set_is_given_last_and_to_those_who_can_ask(
+    site: &Site,
+) {
     site.put_pool("prod", &pool_of(&["10.20.1.0/24"])).await;
     site.reserve(CART, &["10.20.1.50", "10.20.1.60"]).await;
     site.put_address("10.20.1.50", |record| {
@@ -188,12 +190,15 @@ pub(crate) async fn an_address_of_the_set_that_answers_on_the_wire_is_passed_ove
         record.reserved_for = Some(CART.parse().expect("an id"));
     })
     .await;
-    let answers = OnWire::Answered(MacAddr::of_address(ip("10.20.1.50")));
-    let eyes = Eyes::finding(Ended::Gone, answers);
     let node = site.node("n1");
-    let lease = node.allocate_seeing(&draw(&node, 0), &eyes).await;
+    let blind = Eyes::finding(Ended::Gone, Probing::Nothing);
+    let lease = node.allocate_seeing(&draw(&node, 0), &blind).await;
     assert_eq!(lease.expect("an address").address(), ip("10.20.1.60"));
-    let error = node.allocate_seeing(&draw(&node, 1), &eyes).await;
-    let error = error.expect_err("one is held, the other answers");
-    assert!(matches!(error, IpamError::Conflict { .. }), "{error}");
+    let error = node.allocate_seeing(&draw(&node, 1), &blind).await;
+    let error = error.expect_err("one is held, the other doubtful");
+    assert!(matches!(error, IpamError::Doubtful { .. }), "{error}");
+    let lease = node.allocate_seeing(&draw(&node, 1), &Eyes::open()).await;
+    let lease = lease.expect("on condition");
+    assert_eq!(lease.address(), ip("10.20.1.50"));
+    assert!(lease.addresses[0].record.unproven);
 }

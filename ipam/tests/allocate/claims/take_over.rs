@@ -1,7 +1,6 @@
 //! A fixed address moves from an earlier sandbox, or is waited for.
 
-use berth_ipam::{Ended, IpamError, OnWire, Released};
-use berth_types::MacAddr;
+use berth_ipam::{Ended, IpamError, Probing, Released};
 
 use crate::support::cast::{Eyes, addresses, pod, sticky_pool};
 use crate::support::rig::Mood;
@@ -48,7 +47,7 @@ pub(crate) async fn a_sandbox_that_cannot_be_ended_keeps_its_address(site: &Site
         Ended::Stands {
             reason: "it is busy".into(),
         },
-        OnWire::Silent,
+        Probing::Takeovers,
     );
     let open = Eyes::open();
     let cases = [
@@ -101,7 +100,7 @@ pub(crate) async fn a_sandbox_that_cannot_be_ended_keeps_its_address(site: &Site
     }
 }
 
-pub(crate) async fn an_address_that_was_waited_for_is_taken_once_nobody_answers(site: &Site) {
+pub(crate) async fn an_address_that_was_waited_for_is_doubtful_until_nobody_answers(site: &Site) {
     site.put_pool("prod", &sticky_pool(&["10.20.1.0/24"])).await;
     let [one, two] = ["n1", "n2"].map(|name| site.node(name));
     let first = one.give_pod("s1", pod("cart-0", "u1")).await;
@@ -113,24 +112,43 @@ pub(crate) async fn an_address_that_was_waited_for_is_taken_once_nobody_answers(
         "{error:?}"
     );
     one.release("s1").await;
-    let answers = Eyes::finding(
-        Ended::Gone,
-        OnWire::Answered(MacAddr::of_address(first.address())),
-    );
     let request = two.ask_for("s2", pod("cart-0", "u1"));
-    let error = two
-        .allocate_seeing(&request, &answers)
-        .await
-        .expect_err("it answers");
-    assert!(matches!(error, IpamError::Conflict { .. }), "{error}");
-    assert_eq!(answers.asked(), [format!("probe {}", first.address())]);
-    let lease = two
-        .allocate_seeing(&request, &open)
-        .await
-        .expect("it is silent");
+    let lease = two.allocate_seeing(&request, &open).await.expect("given");
     assert_eq!(lease.address(), first.address());
-    assert_eq!(open.asked(), [format!("probe {}", first.address())]);
+    assert!(lease.addresses[0].record.unproven, "it is to be probed");
     assert!(site.keys(WANTED).await.is_empty());
+    // It is kept out of use: whoever comes next has to ask again, also on the node it was on.
+    let heard = two.note(&request, lease, &[first.address()]).await;
+    assert!(heard.addresses[0].record.unproven);
+    two.release("s2").await;
+    let request = one.ask_for("s3", pod("cart-0", "u1"));
+    let blind = Eyes::finding(Ended::Gone, Probing::Nothing);
+    let error = one.allocate_seeing(&request, &blind).await;
+    assert!(
+        matches!(error, Err(IpamError::Doubtful { .. })),
+        "{error:?}"
+    );
+    let lease = one.allocate_seeing(&request, &open).await.expect("given");
+    assert!(lease.addresses[0].record.unproven);
+    let silent = one.note(&request, lease, &[]).await;
+    assert!(!site.record(silent.address()).await.unproven);
+    one.release("s3").await;
+    assert!(!site.record(silent.address()).await.unproven);
+}
+
+pub(crate) async fn a_caller_that_asks_only_for_unproven_addresses_takes_anothers_word(
+    site: &Site,
+) {
+    site.put_pool("prod", &sticky_pool(&["10.20.1.0/24"])).await;
+    let [one, two] = ["n1", "n2"].map(|name| site.node(name));
+    one.give_pod("s1", pod("cart-0", "u1")).await;
+    let eyes = Eyes::finding(Ended::Gone, Probing::Unproven);
+    let request = two.ask_for("s2", pod("cart-0", "u1"));
+    let error = two.allocate_seeing(&request, &eyes).await;
+    assert!(matches!(error, Err(IpamError::NotProvenGone { .. })));
+    one.release("s1").await;
+    let lease = two.allocate_seeing(&request, &eyes).await.expect("given");
+    assert!(!lease.addresses[0].record.unproven);
 }
 
 pub(crate) async fn another_interface_never_takes_over(site: &Site) {
@@ -162,25 +180,56 @@ pub(crate) async fn doubtful_addresses_come_last_and_only_while_nobody_answers(s
         let last = node.give(&format!("c{n}")).await.address().to_string();
         assert!(last.as_str() > "10.20.1.3", "{last}");
     }
-    let answers = OnWire::Answered(MacAddr::of_address(
-        "10.20.1.2".parse().expect("an address"),
-    ));
-    for (wire, probes) in [(OnWire::Unchecked, 1), (answers, 2)] {
-        let eyes = Eyes::finding(Ended::Gone, wire);
-        let error = node
-            .allocate_seeing(&node.ask("x"), &eyes)
-            .await
-            .expect_err("doubtful");
-        let IpamError::Exhausted { pools } = &error else {
-            panic!("{error}")
-        };
-        assert_eq!((pools[0].held, pools[0].unproven), (3, 2));
-        assert_eq!(eyes.asked().len(), probes);
-    }
-    let lease = node
-        .allocate_seeing(&node.ask("x"), &Eyes::open())
+    let blind = Eyes::finding(Ended::Gone, Probing::Nothing);
+    let error = node
+        .allocate_seeing(&node.ask("x"), &blind)
         .await
-        .expect("silent");
+        .expect_err("doubtful");
+    let IpamError::Exhausted { pools } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!((pools[0].held, pools[0].unproven), (3, 2));
+    let request = node.ask("x");
+    let lease = node
+        .allocate_seeing(&request, &Eyes::open())
+        .await
+        .expect("on condition");
     assert_eq!(lease.address().to_string(), "10.20.1.2");
+    assert!(site.record(lease.address()).await.unproven);
+    // It answers: the next one is given another.
+    node.note(&request, lease.clone(), &[lease.address()]).await;
+    node.release("x").await;
+    let request = node.ask("y");
+    let lease = node
+        .allocate_seeing(&request, &Eyes::open())
+        .await
+        .expect("the other");
+    assert_eq!(lease.address().to_string(), "10.20.1.3");
+    let proven = node.note(&request, lease.clone(), &[]).await;
     assert!(!site.record(lease.address()).await.unproven);
+    assert_eq!(known(&proven).revision, Some(proven.revision));
+    let released = node
+        .ipam
+        .release(&node.id("y"), Some(&known(&proven)), now())
+        .await;
+    assert!(matches!(released, Ok(Released::Freed { .. })));
+    assert_eq!(node.give("z").await.address(), lease.address());
+}
+
+pub(crate) async fn what_was_heard_is_noted_only_while_the_address_is_ours(site: &Site) {
+    site.put_pool("prod", &sticky_pool(&["10.20.1.0/24"])).await;
+    let node = site.node("n1");
+    let request = node.ask("x");
+    let lease = node
+        .allocate_seeing(&request, &Eyes::open())
+        .await
+        .expect("an address");
+    node.release("x").await;
+    let answered = [lease.address()];
+    let error = node.ipam.note_wire(&request, lease, &answered).await;
+    assert!(
+        matches!(error, Err(IpamError::Contended { .. })),
+        "{error:?}"
+    );
+    assert!(!site.record(answered[0]).await.unproven);
 }

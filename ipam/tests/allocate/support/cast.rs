@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use berth_ipam::{Ended, Evidence, IpamError, Lease, OnWire, Request};
+use berth_ipam::{Ended, Evidence, IpamError, Lease, Probing, Request};
 use berth_store::{KeyRange, Revision, Write};
 use berth_types::{
     AddressRecord, AttachmentId, BlockSize, Incarnation, NetnsRef, PodRef, PoolName, PoolRecord,
-    Record as _, ReservationId, ReservationPolicy, ReservationRecord, SchemaVersion, VlanId, keys,
+    Record as _, ReservationId, ReservationPolicy, ReservationRecord, SchemaVersion, keys,
 };
 use jiff::Timestamp;
 
@@ -18,19 +18,23 @@ use super::{Node, Site, ip, now, prod, subnet};
 #[derive(Debug)]
 pub(crate) struct Eyes {
     pub(crate) ended: Ended,
-    pub(crate) wire: OnWire,
+    pub(crate) probing: Probing,
     asked: Mutex<Vec<String>>,
 }
 
 impl Eyes {
-    /// Of a caller that ends every sandbox and hears nobody on the wire.
+    /// Of a caller that ends every sandbox and asks the wire wherever there is a doubt.
     pub(crate) fn open() -> Self {
-        Self::finding(Ended::Gone, OnWire::Silent)
+        Self::finding(Ended::Gone, Probing::Takeovers)
     }
 
-    pub(crate) fn finding(ended: Ended, wire: OnWire) -> Self {
+    pub(crate) fn finding(ended: Ended, probing: Probing) -> Self {
         let asked = Mutex::default();
-        Self { ended, wire, asked }
+        Self {
+            ended,
+            probing,
+            asked,
+        }
     }
 
     /// What was asked since the last time.
@@ -46,10 +50,8 @@ impl Evidence for Eyes {
         self.ended.clone()
     }
 
-    fn on_wire(&self, address: IpAddr, _: Option<VlanId>) -> OnWire {
-        let mut asked = self.asked.lock().expect("no panic");
-        asked.push(format!("probe {address}"));
-        self.wire
+    fn probing(&self) -> Probing {
+        self.probing
     }
 }
 
@@ -168,6 +170,12 @@ impl Node {
         eyes: &Eyes,
     ) -> Result<Lease, IpamError> {
         self.ipam.allocate(request, eyes, now()).await
+    }
+
+    /// Writes down who was heard on the wire, which has to succeed.
+    pub(crate) async fn note(&self, request: &Request, lease: Lease, answered: &[IpAddr]) -> Lease {
+        let noted = self.ipam.note_wire(request, lease, answered).await;
+        noted.expect("noted")
     }
 
     /// Gives a new sandbox of a pod an address.

@@ -8,6 +8,7 @@ mod delegated;
 mod journal;
 mod ovs;
 mod takeover;
+mod wire;
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
