@@ -49,6 +49,12 @@ pub struct LocalLink {
     pub ifindex: u32,
     /// The node's interface it stands on.
     pub master: String,
+    /// The limit on what arrives, in bits a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress_rate: Option<u64>,
+    /// The limit on what leaves, in bits a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress_rate: Option<u64>,
 }
 
 /// One address of the interface.

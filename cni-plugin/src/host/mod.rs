@@ -4,8 +4,10 @@ mod link;
 mod netlink;
 mod netns;
 mod route;
+mod traffic;
 
 pub use link::{Announce, Link, LinkKind, Macvlan};
 pub use netlink::{Netlink, NetlinkError};
 pub use netns::{Inside, Netns, NetnsError};
 pub use route::NextHop;
+pub use traffic::SeenBucket;

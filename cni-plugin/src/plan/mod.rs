@@ -11,6 +11,7 @@ use ipnetwork::IpNetwork;
 pub use parent::{mac, mtu};
 pub use shape::{Shape, cidr, routes_of};
 
+use crate::bandwidth::Shaping;
 use crate::host::{Announce, Macvlan};
 
 /// The link to be made in the container's namespace, before its address is known.
@@ -20,7 +21,17 @@ pub enum NewLink {
     Macvlan(Macvlan),
 }
 
-/// One change to the new interface. None needs undoing by itself: removing the link undoes all.
+impl NewLink {
+    /// Its MTU in bytes.
+    pub const fn mtu(&self) -> u32 {
+        match self {
+            Self::Macvlan(macvlan) => macvlan.mtu,
+        }
+    }
+}
+
+/// One change to the new interface. None needs undoing by itself: removing the link, and
+/// the device that a limit leads what arrives through, undoes all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Allow IPv6 on it, and on `lo`.
@@ -43,4 +54,6 @@ pub enum Step {
         /// Next hop.
         gateway: IpAddr,
     },
+    /// Limit its traffic.
+    Limit(Shaping),
 }

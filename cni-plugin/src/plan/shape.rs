@@ -6,6 +6,7 @@ use berth_types::{MacAddr, Subnet};
 use ipnetwork::IpNetwork;
 
 use super::Step;
+use crate::bandwidth::Shaping;
 use crate::host::Announce;
 use crate::spec::{CniError, Code, RouteEntry};
 
@@ -18,6 +19,8 @@ pub struct Shape {
     pub mac: Option<MacAddr>,
     /// Whether neighbours are told of the addresses.
     pub announce: Announce,
+    /// The limits on its traffic, when there are any.
+    pub shaping: Option<Shaping>,
 }
 
 /// An address with its subnet's prefix length.
@@ -80,6 +83,7 @@ impl Shape {
                 gateway: route.gw?,
             })
         }));
+        steps.extend(self.shaping.clone().map(Step::Limit));
         Ok(steps)
     }
 }
@@ -102,6 +106,7 @@ mod tests {
             addresses: vec![(address.parse().unwrap(), subnet)],
             mac,
             announce: Announce::WhenUp,
+            shaping: None,
         }
     }
 

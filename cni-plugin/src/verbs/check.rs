@@ -4,11 +4,12 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 
-use berth_types::{AttachmentId, LocalAddress};
+use berth_types::{AttachmentId, IfName, LocalAddress, LocalAttachment};
 use ipnetwork::IpNetwork;
 use serde::Deserialize;
 
 use super::allocator::Allocator;
+use crate::bandwidth::{self, Rate};
 use crate::files::RunFiles;
 use crate::host::{LinkKind, Netlink, NetlinkError, Netns};
 use crate::spec::{CniError, Code, Config, Invocation};
@@ -50,15 +51,20 @@ pub(super) struct PreviousIp {
 pub fn check(call: &Invocation, config: &Config) -> Result<String, CniError> {
     let id = attachment(call, config)?;
     let previous = Previous::of(config)?;
+    let record = recorded(&RunFiles::new(&config.run_dir), &id);
     let mut ours = previous.of_interface(id.ifname.as_str());
     if ours.is_empty() {
         // A result that says nothing of the interface does not make it right.
-        ours = recorded(&RunFiles::new(&config.run_dir), &id);
+        ours = recorded_ips(record.as_ref());
     }
     let path = call
         .netns()
         .ok_or_else(|| CniError::new(Code::InvalidEnvironment, "CHECK needs CNI_NETNS"))?;
-    check_interface(&Netns::open(path)?, &id, &ours)?;
+    let netns = Netns::open(path)?;
+    check_interface(&netns, &id, &ours)?;
+    if let Some(record) = record {
+        check_limits(&netns, &record)?;
+    }
     check_store(config, &id, &ours)?;
     Ok(String::new())
 }
@@ -89,10 +95,14 @@ impl Previous {
 }
 
 /// What this node wrote down of the attachment.
-pub(super) fn recorded(files: &RunFiles, id: &AttachmentId) -> Vec<PreviousIp> {
-    let records = files.records();
-    let own = records.into_iter().find(|record| record.attachment == *id);
-    let addresses = own.map(|record| record.addresses).unwrap_or_default();
+pub(super) fn recorded(files: &RunFiles, id: &AttachmentId) -> Option<LocalAttachment> {
+    files.record_of(id)
+}
+
+/// The addresses of a record.
+pub(super) fn recorded_ips(record: Option<&LocalAttachment>) -> Vec<PreviousIp> {
+    let addresses = record.map(|record| record.addresses.clone());
+    let addresses = addresses.unwrap_or_default();
     let as_told = |address: LocalAddress| PreviousIp {
         address: address.cidr,
         gateway: address.gateway,
@@ -112,12 +122,7 @@ fn check_interface(netns: &Netns, id: &AttachmentId, ours: &[PreviousIp]) -> Res
         let routes = netlink.routes()?;
         Ok::<_, NetlinkError>(Some((link, addresses, routes)))
     })??;
-    let wrong = |what: String| {
-        Err(
-            CniError::new(Code::Internal, format!("interface {ifname} {what}"))
-                .details("the container has to be started anew"),
-        )
-    };
+    let wrong = |what: String| wrong(ifname, what);
     let Some((link, addresses, routes)) = seen else {
         return wrong("is missing".into());
     };
@@ -149,6 +154,32 @@ fn check_interface(netns: &Netns, id: &AttachmentId, ours: &[PreviousIp]) -> Res
         }
     }
     Ok(())
+}
+
+/// Compares the limits with what the ADD wrote down; result and configuration do not tell them.
+fn check_limits(netns: &Netns, record: &LocalAttachment) -> Result<(), CniError> {
+    let ifname = &record.attachment.ifname;
+    let rate = |bits: Option<u64>| bits.and_then(Rate::from_bits);
+    let (ingress, egress) = (
+        rate(record.link.ingress_rate),
+        rate(record.link.egress_rate),
+    );
+    if ingress.is_none() && egress.is_none() {
+        return Ok(());
+    }
+    let seen = netns.within(|| {
+        let mut netlink = Netlink::open()?;
+        bandwidth::observe(&mut netlink, record.link.ifindex, &record.incarnation)
+    })??;
+    match bandwidth::missing(ingress, egress, seen) {
+        None => Ok(()),
+        Some(what) => wrong(ifname, what),
+    }
+}
+
+fn wrong(ifname: &IfName, what: impl fmt::Display) -> Result<(), CniError> {
+    let message = format!("interface {ifname} {what}");
+    Err(CniError::new(Code::Internal, message).details("the container has to be started anew"))
 }
 
 /// Compares with the store; what cannot be compared is a warning, for the interface stands.

@@ -52,6 +52,8 @@ fn lives(site: &Site, node: &str, container: &str, address: &str) {
             mac: MacAddr::of_address(ip),
             ifindex: 2,
             master: "eth0".into(),
+            ingress_rate: None,
+            egress_rate: None,
         },
         addresses: vec![LocalAddress {
             cidr: format!("{address}/24").parse().unwrap(),

@@ -74,6 +74,8 @@ fn local(addresses: &[(u8, AddressRecord)]) -> LocalAttachment {
             mac: MacAddr::of_address(ip(5)),
             ifindex: 2,
             master: "eth0".into(),
+            ingress_rate: None,
+            egress_rate: None,
         },
         addresses: addresses.iter().map(address).collect(),
         revision: Some(99),

@@ -256,6 +256,8 @@ impl<S: Store> Node<S> {
                 mac: MacAddr::of_address(address),
                 ifindex: 2,
                 master: "eth0".into(),
+                ingress_rate: None,
+                egress_rate: None,
             },
             addresses: vec![LocalAddress {
                 cidr: format!("{address}/24").parse().expect("a CIDR"),

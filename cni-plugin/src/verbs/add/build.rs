@@ -9,6 +9,7 @@ use berth_ipam::fault::checkpoint;
 use ipnetwork::IpNetwork;
 
 use super::Work;
+use crate::bandwidth::Shaping;
 use crate::host::{Announce, Link, Netlink, NetnsError};
 use crate::plan::{NewLink, Shape, Step};
 use crate::spec::{CniError, Code, RouteEntry};
@@ -134,6 +135,7 @@ impl Work<'_> {
             } else {
                 Announce::Never
             },
+            shaping: Shaping::of(self.wanted.limits, &self.incarnation, self.fresh.mtu()),
         })
     }
 }

@@ -189,6 +189,7 @@ impl Work<'_> {
     /// Writes down what stands, and says so.
     fn record(&self, locked: &Locked, lease: &Lease, built: Built) -> Result<CniResult, CniError> {
         let Built { link, routes } = built;
+        let limits = self.wanted.limits;
         let mac = link.mac.unwrap_or(lease.mac);
         let addresses = given::addresses(lease)?;
         let result = CniResult {
@@ -214,6 +215,8 @@ impl Work<'_> {
                 mac,
                 ifindex: link.index,
                 master: self.parent.name.clone(),
+                ingress_rate: limits.ingress.map(|limit| limit.rate.bits()),
+                egress_rate: limits.egress.map(|limit| limit.rate.bits()),
             },
             addresses,
             revision: Some(lease.revision.0),

@@ -10,6 +10,7 @@ use ipnetwork::IpNetwork;
 use nix::errno::Errno;
 
 use super::Work;
+use crate::bandwidth;
 use crate::clock::pause;
 use crate::host::{Announce, Netlink, NetlinkError};
 use crate::plan::Step;
@@ -42,6 +43,7 @@ impl Work<'_> {
                 destination,
                 gateway,
             } => set = set_route(netlink, index, *destination, *gateway)?,
+            Step::Limit(shaping) => bandwidth::apply(netlink, index, shaping)?,
         }
         checkpoint(match step {
             Step::EnableIpv6 => "add.ipv6",
@@ -49,6 +51,7 @@ impl Work<'_> {
             Step::Address(_) => "add.addressed",
             Step::Up => "add.up",
             Step::Route { .. } => "add.routed",
+            Step::Limit(_) => "add.limited",
         });
         Ok(set)
     }

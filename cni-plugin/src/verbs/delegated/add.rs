@@ -212,6 +212,8 @@ impl Work<'_> {
             mac,
             ifindex: self.link.as_ref().map_or(0, |link| link.index),
             master: String::new(),
+            ingress_rate: None,
+            egress_rate: None,
         }
     }
 
