@@ -4,7 +4,7 @@
 #   ./test.sh              every stage
 #   ./test.sh --long       the same with BERTH_LONG=1, at which tests that kill do so twenty times as
 #                          often, and then the benchmark
-#   ./test.sh STAGE…       only these: setup fmt clippy doc build test shellcheck bench
+#   ./test.sh STAGE…       only these: setup fmt clippy doc build test fuzz shellcheck bench
 #
 # Can be interrupted and run again: the tests run in namespaces of their own, below a directory
 # that goes away with them.
@@ -13,7 +13,7 @@ cd "$(dirname "$0")"
 # shellcheck source=scripts/common.sh
 . scripts/common.sh
 
-ALL=(setup fmt clippy doc build test shellcheck)
+ALL=(setup fmt clippy doc build test fuzz shellcheck)
 
 stage_setup() { scripts/setup.sh; }
 stage_fmt() { cargo fmt --all --check; }
@@ -58,6 +58,9 @@ stage_bench() {
     "${CARGO_TARGET_DIR:-target}/release/bench-ipam"
 }
 
+# A minute for each parser of outside data, all at once; ten in the long run.
+stage_fuzz() { scripts/fuzz.sh "${FUZZ_SECONDS:-60}"; }
+
 stage_shellcheck() { shellcheck -x ./*.sh scripts/*.sh .ci/run; }
 
 # Removes what interrupted runs left: the folders whose lock nobody holds.
@@ -73,7 +76,7 @@ main() {
     local stage stages=() failed=() skipped=() summary=() begun
     while [ $# -gt 0 ]; do
         case "$1" in
-            --long) export BERTH_LONG=1 PROFILE=long ;;
+            --long) export BERTH_LONG=1 PROFILE=long FUZZ_SECONDS=600 ;;
             -h | --help) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p}' "$0"; return ;;
             *)
                 [[ " ${ALL[*]} bench " = *" $1 "* ]] || fail "unknown stage $1" "the stages are: ${ALL[*]} bench"

@@ -16,8 +16,8 @@ RUST_VERSION=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 # A C compiler for the bundled LMDB and TLS, the protocol compiler for etcd's messages.
 BUILD=(gcc libc6-dev protobuf-compiler libprotobuf-dev)
 LAN=(iproute2 iputils-ping util-linux)
-# Real stores, runtimes and the reference plugins.
-TEST=(etcd-server etcd-client containerd runc podman containernetworking-plugins busybox-static
+# Real stores, runtimes and the reference plugins; a C++ compiler for libFuzzer.
+TEST=(g++ etcd-server etcd-client containerd runc podman containernetworking-plugins busybox-static
     shellcheck)
 
 main() {

@@ -1,15 +1,16 @@
 //! The test process's own directory, and the sweep that removes those of processes long dead.
 //!
-//! A process works below `<tmp>/berth-e2e/<pid>-<start time>/`, which goes away with the last
+//! A process works below `<tmp>/berth-e2e/<pid>-<number>/`, which goes away with the last
 //! [`Scratch`] in it. A killed process leaves its directory and the mounts in it; the next
-//! process to start finds that no process of that id and start time lives, and removes both.
+//! process to start finds that nobody holds the lock in it, and removes both. A lock, and no
+//! process id: those of another process namespace say nothing here.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::mount::{MntFlags, umount2};
 
 /// A directory of the test's own, removed on drop with everything in it and mounted on it.
@@ -52,10 +53,14 @@ impl Drop for Scratch {
     }
 }
 
+/// What the name of a directory without its lock begins with.
+const UNLOCKED: &str = "new-";
+
 /// The one directory of this process.
 #[derive(Debug)]
 struct RunDir {
     path: PathBuf,
+    _lock: Flock<File>,
 }
 
 impl RunDir {
@@ -69,58 +74,57 @@ impl RunDir {
         let base = std::env::temp_dir().join("berth-e2e");
         fs::create_dir_all(&base).unwrap_or_else(|e| panic!("make {}: {e}", base.display()));
         sweep(&base);
-        let pid = std::process::id();
-        let started = start_time(pid).expect("/proc/self/stat has a start time");
-        let path = base.join(format!("{pid}-{started}"));
-        // The last owner of a directory of this name may still be removing it.
-        if let Err(e) = fs::create_dir(&path) {
-            assert!(
-                e.kind() == ErrorKind::AlreadyExists,
-                "make {}: {e}",
-                path.display()
-            );
-        }
-        let run = Arc::new(Self { path });
+        let run = Arc::new(Self::fresh(&base));
         *current = Arc::downgrade(&run);
         run
+    }
+
+    /// A new directory below `base`, which has its name only once it is locked.
+    fn fresh(base: &Path) -> Self {
+        let pid = std::process::id();
+        for number in 0.. {
+            let path = base.join(format!("{pid}-{number}"));
+            let unlocked = base.join(format!("{UNLOCKED}{pid}-{number}"));
+            // Processes of several process namespaces may have one id.
+            if path.exists() || fs::create_dir(&unlocked).is_err() {
+                continue;
+            }
+            let lock = locked(&unlocked).expect("lock a directory of this process");
+            if fs::rename(&unlocked, &path).is_ok() {
+                return Self { path, _lock: lock };
+            }
+            remove(&unlocked);
+        }
+        panic!("no name below {} is free", base.display())
     }
 }
 
 impl Drop for RunDir {
     fn drop(&mut self) {
-        // Only when empty: another thread may have begun to use the same name again.
-        drop(fs::remove_dir(&self.path));
+        remove(&self.path);
     }
+}
+
+/// The lock in `folder`, unless somebody holds it.
+fn locked(folder: &Path) -> Option<Flock<File>> {
+    let file = File::options()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .open(folder.join("lock"))
+        .ok()?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()
 }
 
 /// Removes the directories below `base` whose process is gone.
 fn sweep(base: &Path) {
-    let Ok(entries) = fs::read_dir(base) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let owner = name.to_str().and_then(|n| n.split_once('-'));
-        let Some((pid, started)) = owner else {
-            continue;
-        };
-        let lives = pid
-            .parse()
-            .ok()
-            .and_then(start_time)
-            .is_some_and(|s| s == started);
-        if !lives {
+    let entries = fs::read_dir(base).into_iter().flatten().flatten();
+    let named = |name: &std::ffi::OsStr| !name.to_string_lossy().starts_with(UNLOCKED);
+    for entry in entries.filter(|entry| named(&entry.file_name())) {
+        if let Some(_ours) = locked(&entry.path()) {
             remove(&entry.path());
         }
     }
-}
-
-/// When process `pid` started, in clock ticks since boot, as the kernel spells it.
-fn start_time(pid: u32) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command name, in parentheses, may hold spaces; the 22nd field is the 20th after it.
-    let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(19).map(str::to_owned)
 }
 
 /// Removes `path` with everything in it, taking down the mounts first, innermost first.
@@ -152,13 +156,10 @@ mod tests {
     fn what_a_killed_test_leaves_behind_is_swept_and_the_living_are_left_alone() {
         let scratch = Scratch::new("base");
         let base = scratch.path();
-        // Process 1 lives, but started at another time than 1 tick after boot.
-        let dead = base.join("1-1/0-node");
-        let living = base.join(format!("1-{}/0-node", start_time(1).unwrap()));
-        for folder in [&dead, &living] {
-            fs::create_dir_all(folder).unwrap();
-        }
-        let mounted = dead.join("netns");
+        let living = RunDir::fresh(base);
+        let dead = base.join("1-1");
+        fs::create_dir_all(dead.join("0-node")).unwrap();
+        let mounted = dead.join("0-node/netns");
         fs::write(&mounted, "").unwrap();
         let mut mount = Command::new("mount");
         mount.args(["--bind", "/proc/self/ns/net"]).arg(&mounted);
@@ -166,10 +167,7 @@ mod tests {
 
         sweep(base);
 
-        assert!(
-            !base.join("1-1").exists(),
-            "swept together with the mount in it"
-        );
-        assert!(living.exists());
+        assert!(!dead.exists(), "swept together with the mount in it");
+        assert!(living.path.exists());
     }
 }

@@ -1,74 +1,20 @@
 //! TLS with client certificates, all made here.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use berth_store::{AnyStore, EtcdConfig, Read, Store as _, StoreConfig, StoreError};
-use etcd_testing::Etcd;
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer};
-use rcgen::{KeyPair, KeyUsagePurpose};
+use etcd_testing::{Authority, Etcd};
 use tempfile::TempDir;
 
 use crate::fixture::put;
 
-/// A certificate authority with files `NAME.pem` and `NAME.key` of what it signed.
-struct Authority {
-    folder: PathBuf,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new(folder: &Path, name: &str) -> Self {
-        let mut params = CertificateParams::new([]).expect("parameters");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let key = KeyPair::generate().expect("key");
-        let folder = folder.join(name);
-        fs::create_dir(&folder).expect("folder");
-        let certificate = params.self_signed(&key).expect("sign");
-        fs::write(folder.join("ca.pem"), certificate.pem()).expect("write");
-        Self {
-            folder,
-            issuer: Issuer::new(params, key),
-        }
-    }
-
-    fn sign(&self, name: &str) {
-        let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).expect("parameters");
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
-        let key = KeyPair::generate().expect("key");
-        let certificate = params.signed_by(&key, &self.issuer).expect("sign");
-        fs::write(self.file(name, "pem"), certificate.pem()).expect("write");
-        fs::write(self.file(name, "key"), key.serialize_pem()).expect("write");
-    }
-
-    fn file(&self, name: &str, kind: &str) -> PathBuf {
-        self.folder.join(format!("{name}.{kind}"))
-    }
-
-    fn serve(&self) -> Etcd {
-        let path = |name, kind| self.file(name, kind).to_str().expect("UTF-8").to_owned();
-        Etcd::start_tls(&[
-            "--client-cert-auth",
-            "--trusted-ca-file",
-            &path("ca", "pem"),
-            "--cert-file",
-            &path("server", "pem"),
-            "--key-file",
-            &path("server", "key"),
-        ])
-    }
-
-    fn config(&self, server: &Etcd, client: &str) -> EtcdConfig {
-        EtcdConfig {
-            ca: Some(self.file("ca", "pem")),
-            cert: Some(self.file(client, "pem")),
-            key: Some(self.file(client, "key")),
-            ..EtcdConfig::plain([server.endpoint()])
-        }
+fn config(authority: &Authority, server: &Etcd, client: &str) -> EtcdConfig {
+    EtcdConfig {
+        ca: Some(authority.file("ca", "pem")),
+        cert: Some(authority.file(client, "pem")),
+        key: Some(authority.file(client, "key")),
+        ..EtcdConfig::plain([server.endpoint()])
     }
 }
 
@@ -96,7 +42,7 @@ fn a_client_certificate_opens_the_door() {
     let [ours, _] = authorities(&folder);
     let server = ours.serve();
     crate::block_on(async {
-        let store = AnyStore::open(&StoreConfig::Etcd(ours.config(&server, "client")));
+        let store = AnyStore::open(&StoreConfig::Etcd(config(&ours, &server, "client")));
         let store = store.expect("open");
         put(&store, "a", "secret").await;
         let answer = store.read(&[Read::Get(b"a".into())]).await.expect("read");
@@ -111,7 +57,7 @@ fn a_server_of_another_authority_is_not_trusted() {
     let server = ours.serve();
     let config = EtcdConfig {
         ca: Some(others.file("ca", "pem")),
-        ..ours.config(&server, "client")
+        ..config(&ours, &server, "client")
     };
     let error = crate::block_on(read(config)).expect_err("wrong authority");
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
@@ -130,12 +76,12 @@ fn a_client_the_server_does_not_know_is_rejected() {
     let stranger = EtcdConfig {
         cert: Some(others.file("client", "pem")),
         key: Some(others.file("client", "key")),
-        ..ours.config(&server, "client")
+        ..config(&ours, &server, "client")
     };
     let nameless = EtcdConfig {
         cert: None,
         key: None,
-        ..ours.config(&server, "client")
+        ..config(&ours, &server, "client")
     };
     for config in [stranger, nameless] {
         let error = crate::block_on(read(config)).expect_err("no entry");

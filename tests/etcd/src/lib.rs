@@ -9,8 +9,10 @@
     reason = "test support: whatever is unexpected must fail loudly"
 )]
 
+mod authority;
 mod claims;
 mod member;
 pub mod process;
 
+pub use authority::Authority;
 pub use member::{Etcd, Place, free_port};

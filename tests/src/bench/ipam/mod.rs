@@ -1,25 +1,22 @@
 //! The allocator by itself: callers at once in one process, beside a raw transaction that creates
 //! keys of the same sizes on the same etcd with the same client, in turn.
 
-use std::fmt;
-use std::net::IpAddr;
-use std::process::Command;
+mod ground;
+mod report;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use berth_ipam::{Ipam, NoEvidence, NodeIdentity, Request, pools};
-use berth_store::{AnyStore, Compare, EtcdConfig, Outcome, Read, Store as _, StoreConfig};
-use berth_store::{Txn, Write};
-use berth_types::{BlockSize, Incarnation, PoolName, PoolRecord, Subnet, keys};
-use etcd_testing::Etcd;
+use berth_ipam::{Ipam, NoEvidence, Request};
+use berth_store::{AnyStore, Compare, Outcome, Store as _, Txn, Write};
+use berth_types::Incarnation;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
-use crate::debian;
-use crate::process;
-use crate::scratch::Scratch;
 use crate::stats::Times;
+use ground::{Ground, pool};
+pub use report::{Level, Report};
 
 /// How much to measure.
 #[derive(Clone, Copy, Debug)]
@@ -38,43 +35,6 @@ const CALLERS: [u32; 4] = [1, 16, 64, 256];
 const NODES: u32 = 600;
 /// How many of such a node's callers there are at once.
 const FILLERS: u32 = 16;
-
-/// What was measured at one number of callers, medians over the rounds.
-#[derive(Clone, Debug, Default)]
-pub struct Level {
-    /// How many callers.
-    pub callers: u32,
-    /// Allocations a second.
-    pub allocations: f64,
-    /// Raw transactions a second.
-    pub raw: f64,
-    /// Median time of an allocation.
-    pub median: Duration,
-    /// Requests that etcd answered for each allocation.
-    pub requests: f64,
-}
-
-/// Everything measured.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// One line for each number of callers.
-    pub levels: Vec<Level>,
-    /// Opening the store and asking it once.
-    pub connect: Duration,
-    /// How many addresses were held for the next two.
-    pub held: u32,
-    /// Median time of an allocation by one caller, with none held and with that many.
-    pub medians: [Duration; 2],
-    /// Bytes of etcd's database for each address held, after compaction and defragmentation.
-    pub bytes: f64,
-}
-
-/// An etcd with a pool, and one node.
-struct Ground {
-    server: Etcd,
-    config: StoreConfig,
-    scratch: Scratch,
-}
 
 /// Measures everything.
 ///
@@ -246,154 +206,4 @@ fn shares(calls: u32, callers: u32) -> impl Iterator<Item = u32> {
 fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or_default()
-}
-
-fn pool() -> PoolName {
-    "bench".parse().expect("a name")
-}
-
-impl Ground {
-    fn new() -> Self {
-        let server = Etcd::start();
-        let config = StoreConfig::Etcd(EtcdConfig::plain([server.endpoint()]));
-        Self {
-            server,
-            config,
-            scratch: Scratch::new("bench-ipam"),
-        }
-    }
-
-    async fn make_pool(&self) {
-        let subnet = Subnet {
-            cidr: "10.64.0.0/14".parse().expect("a subnet"),
-            gateway: None,
-            range: None,
-            exclude: Vec::new(),
-            vlan: None,
-            routes: Vec::new(),
-        };
-        let size = BlockSize::try_from(16).expect("a block size");
-        let record = PoolRecord {
-            // Released addresses are used again at once: every round is on the same ones.
-            cooldown_s: 0,
-            ..PoolRecord::new(vec![subnet], size)
-        };
-        let made = pools::create(&self.open(), &pool(), &record).await;
-        made.expect("make the pool");
-    }
-
-    fn open(&self) -> AnyStore {
-        AnyStore::open(&self.config).expect("open the store")
-    }
-
-    fn node(&self, name: &str) -> Arc<Ipam<AnyStore>> {
-        let state = self.scratch.join(name);
-        let mut random = [0; 16];
-        random
-            .iter_mut()
-            .zip(name.bytes())
-            .for_each(|(to, from)| *to = from);
-        let node = NodeIdentity::load(name.parse().expect("a name"), &state, random);
-        let node = node.expect("the node's id");
-        Arc::new(Ipam::new(self.open(), &self.config, node, &state).resident())
-    }
-
-    /// How large the two records of an allocation are.
-    async fn sizes(&self, node: &Arc<Ipam<AnyStore>>) -> [usize; 2] {
-        let given = allocate(node, (1, 1)).await;
-        let name = given.names.first().expect("one was given");
-        let id = format!("n1/bench/{name}/eth0").parse().expect("an id");
-        let ranges = [Read::Get(keys::attachment(&id).into())];
-        let attachment = node.store().read(&ranges).await.expect("read");
-        let held = berth_ipam::listing::addresses(node.store())
-            .await
-            .expect("read");
-        let address: Option<IpAddr> = held.first().map(|stored| stored.address);
-        let address = [Read::Get(
-            keys::address(address.expect("one is held")).into(),
-        )];
-        let address = node.store().read(&address).await.expect("read");
-        release(node, &given.names).await;
-        [address, attachment].map(|answer| {
-            let entry = answer.lists.first().and_then(|list| list.first());
-            entry.expect("a record").value.len()
-        })
-    }
-
-    /// The median time of opening the store and asking it once.
-    #[expect(clippy::disallowed_methods, reason = "this is the stop watch")]
-    async fn connect(&self) -> Duration {
-        let mut times = Vec::new();
-        for _ in 0..50 {
-            let begun = Instant::now();
-            let asked = [Read::Get(keys::CLOSED.into())];
-            self.open().read(&asked).await.expect("an answer");
-            times.push(begun.elapsed());
-        }
-        Times::new(times).median()
-    }
-
-    /// How large etcd's database is without anything that is only history.
-    async fn database_bytes(&self) -> f64 {
-        let revision = self.open().read(&[]).await.expect("read").revision.0;
-        self.etcdctl(&["compact", "--physical", &revision.to_string()]);
-        self.etcdctl(&["--command-timeout", "60s", "defrag"]);
-        let metrics = self.server.metrics().expect("etcd's metrics");
-        let mut lines = metrics.lines();
-        let size = lines.find_map(|line| line.strip_prefix("etcd_mvcc_db_total_size_in_bytes "));
-        size.and_then(|size| size.parse().ok())
-            .expect("the database's size")
-    }
-
-    fn etcdctl(&self, arguments: &[&str]) {
-        let mut command = Command::new(debian::require("etcdctl", "etcd-client"));
-        command.env("ETCDCTL_API", "3");
-        command.args(["--endpoints", &self.server.endpoint()]);
-        process::output(command.args(arguments));
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "| callers | allocations/s | raw/s | ratio | p50 (ms) | requests each |"
-        )?;
-        writeln!(f, "|---:|---:|---:|---:|---:|---:|")?;
-        for level in &self.levels {
-            let Level {
-                callers,
-                allocations,
-                raw,
-                median,
-                requests,
-            } = level;
-            let (ratio, p50) = (allocations / raw, ms(*median));
-            writeln!(
-                f,
-                "| {callers} | {allocations:.0} | {raw:.0} | {ratio:.2} | {p50:.2} | {requests:.2} |"
-            )?;
-        }
-        let (held, [none, many]) = (self.held, self.medians.map(ms));
-        writeln!(f)?;
-        writeln!(
-            f,
-            "- connection set-up and one answer: {:.2} ms",
-            ms(self.connect)
-        )?;
-        writeln!(
-            f,
-            "- p50 of one caller: {none:.2} ms; with {held} held: {many:.2} ms, ratio {:.2}",
-            many / none
-        )?;
-        writeln!(
-            f,
-            "- etcd's database for each address held: {:.0} bytes",
-            self.bytes
-        )
-    }
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }

@@ -1,0 +1,142 @@
+//! What must hold of every parser of outside data, whatever it is given.
+//!
+//! The functions are called by the fuzz targets (`scripts/fuzz.sh`), and with the committed seeds
+//! by the tests here.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a claim that does not hold has to end the process"
+)]
+
+use berth_cni::files::Intent;
+use berth_cni::spec::{CniError, Config, Invocation, MainConfig, Version};
+use berth_types::{AttachmentRecord, BadRecord, LocalAttachment, Record};
+
+/// The network configuration on stdin: read by each verb, it gives a value or an error object
+/// that a runtime can read.
+///
+/// # Panics
+/// When that does not hold.
+pub fn cni_stdin(data: &[u8]) {
+    let main = MainConfig::parse(data);
+    let for_del = MainConfig::parse_for_del(data);
+    if main.is_ok() {
+        for_del.as_ref().expect("DEL reads what ADD reads");
+    }
+    for error in [
+        main.err(),
+        for_del.err(),
+        Config::parse_delegated(data).err(),
+    ] {
+        error.iter().for_each(readable);
+    }
+}
+
+/// The environment of a call: `CNI_ARGS`, and with it all the other variables, a line each.
+///
+/// # Panics
+/// When the answer is neither a value nor a readable error object.
+pub fn cni_args(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else {
+        return;
+    };
+    let mut lines = text.split('\n');
+    let mut next = || lines.next().unwrap_or_default().to_owned();
+    let [args, container, ifname, netns] = [next(), next(), next(), next()];
+    for verb in [
+        "ADD",
+        "DEL",
+        "CHECK",
+        "GC",
+        "STATUS",
+        "VERSION",
+        args.as_str(),
+    ] {
+        let environment = |name: &str| match name {
+            "CNI_COMMAND" => Some(verb.to_owned()),
+            "CNI_ARGS" => Some(args.clone()),
+            "CNI_CONTAINERID" => Some(container.clone()),
+            "CNI_IFNAME" => Some(ifname.clone()),
+            "CNI_NETNS" => Some(netns.clone()),
+            _ => None,
+        };
+        if let Err(error) = Invocation::parse(environment) {
+            readable(&error);
+        }
+    }
+}
+
+/// Records on the node's disk and of the store: one that is read is written back with the same
+/// meaning, and one that is not is told apart from a newer one.
+///
+/// # Panics
+/// When that does not hold.
+pub fn records(data: &[u8]) {
+    survives::<LocalAttachment>(data);
+    survives::<AttachmentRecord>(data);
+    survives::<Intent>(data);
+}
+
+fn survives<T: Record + PartialEq + std::fmt::Debug>(data: &[u8]) {
+    match T::decode("key", data) {
+        Ok(record) => {
+            let again = T::decode("key", &record.encode()).expect("what is written is read");
+            assert_eq!(record, again, "a record changes by being written");
+        }
+        Err(BadRecord::Newer { version, .. }) => assert!(version > 1, "not newer: {version}"),
+        Err(BadRecord::Malformed { reason, .. }) => assert!(!reason.is_empty(), "no reason"),
+    }
+}
+
+/// A runtime reads the error, and a person learns what it is about.
+fn readable(error: &CniError) {
+    let object: serde_json::Value =
+        serde_json::from_str(&error.to_json(Version::V1_1_0)).expect("an error is JSON");
+    assert!(object["code"].is_u64(), "no code: {object}");
+    let said = object["msg"].as_str().expect("a message");
+    assert!(!said.is_empty(), "no message: {object}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn each_seed(target: &str, claim: fn(&[u8])) {
+        let folder = format!("{}/seeds/{target}", env!("CARGO_MANIFEST_DIR"));
+        let seeds = std::fs::read_dir(&folder).expect("the seeds are committed");
+        let mut count = 0;
+        for seed in seeds {
+            claim(&std::fs::read(seed.expect("a seed").path()).expect("a seed"));
+            count += 1;
+        }
+        assert!(count > 0, "no seed in {folder}");
+    }
+
+    #[test]
+    fn every_seed_of_a_configuration_holds() {
+        each_seed("cni-stdin", cni_stdin);
+    }
+
+    #[test]
+    fn every_seed_of_an_environment_holds() {
+        each_seed("cni-args", cni_args);
+    }
+
+    #[test]
+    fn every_seed_of_a_record_holds() {
+        each_seed("records", records);
+    }
+
+    #[test]
+    fn a_record_of_each_kind_is_among_the_seeds() {
+        let seed = |name: &str| {
+            let path = format!("{}/seeds/records/{name}.json", env!("CARGO_MANIFEST_DIR"));
+            std::fs::read(path).expect("a seed")
+        };
+        LocalAttachment::decode("local", &seed("local")).expect("a node's record");
+        AttachmentRecord::decode("attachment", &seed("attachment")).expect("the store's record");
+        Intent::decode("intent", &seed("intent")).expect("an intent");
+        let newer = Intent::decode("newer", &seed("newer"));
+        assert!(matches!(newer, Err(BadRecord::Newer { .. })), "{newer:?}");
+    }
+}
