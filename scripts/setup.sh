@@ -18,7 +18,7 @@ BUILD=(gcc libc6-dev protobuf-compiler libprotobuf-dev)
 LAN=(iproute2 iputils-ping util-linux)
 # Real stores, runtimes and the reference plugins; a C++ compiler for libFuzzer.
 TEST=(g++ etcd-server etcd-client containerd runc podman containernetworking-plugins busybox-static
-    shellcheck)
+    iperf3 shellcheck)
 
 main() {
     require_root

@@ -29,5 +29,6 @@ pub mod process;
 pub mod scratch;
 pub mod site;
 pub mod stats;
+pub mod throughput;
 pub mod torture;
 pub mod wait;

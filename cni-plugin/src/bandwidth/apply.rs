@@ -44,6 +44,8 @@ fn set(netlink: &mut Netlink, link: u32, shaping: &Shaping) -> Result<(), Netlin
     netlink.without_own_ipv6(device.index)?;
     netlink.set_bucket(device.index, *bucket)?;
     netlink.link_up(device.index)?;
+    netlink.hook_arriving(link)?;
+    checkpoint("add.limited.led");
     // Last, so that nothing is led to where it cannot pass.
     netlink.lead_arriving(link, device.index)
 }

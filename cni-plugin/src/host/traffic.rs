@@ -68,7 +68,7 @@ impl Netlink {
         self.change(&what, message, NLM_F_CREATE | NLM_F_REPLACE)
     }
 
-    /// Makes an intermediate device, and keeps IPv6 from giving it an address of its own.
+    /// Makes an intermediate device.
     ///
     /// # Errors
     /// [`NetlinkError`]; `EOPNOTSUPP` on a kernel without `ifb`.
@@ -103,22 +103,28 @@ impl Netlink {
         }
     }
 
-    /// Leads all that arrives at the link `from` through the intermediate device `to`, from where
-    /// it comes back.
+    /// Gives the link a place where filters on what arrives can hang.
     ///
     /// # Errors
-    /// [`NetlinkError`]; `ENOENT` on a kernel without `cls_u32` or `act_mirred`.
-    pub fn lead_arriving(&mut self, from: u32, to: u32) -> Result<(), NetlinkError> {
-        let mut hook = of_link(from, TcHandle::CLSACT);
+    /// [`NetlinkError`]; `ENOENT` on a kernel without `sch_ingress`.
+    pub fn hook_arriving(&mut self, link: u32) -> Result<(), NetlinkError> {
+        let mut hook = of_link(link, TcHandle::CLSACT);
         hook.header.handle = TcHandle {
             major: u16::MAX,
             minor: 0,
         };
         hook.attributes = vec![TcAttribute::Kind("clsact".into())];
-        let what = format!("hook into what arrives at link {from}");
+        let what = format!("hook into what arrives at link {link}");
         let flags = NLM_F_CREATE | NLM_F_EXCL;
-        self.change(&what, RouteNetlinkMessage::NewQueueDiscipline(hook), flags)?;
+        self.change(&what, RouteNetlinkMessage::NewQueueDiscipline(hook), flags)
+    }
 
+    /// Leads all that arrives at the hooked link `from` through the intermediate device `to`, from
+    /// where it comes back.
+    ///
+    /// # Errors
+    /// [`NetlinkError`]; `ENOENT` on a kernel without `cls_u32` or `act_mirred`.
+    pub fn lead_arriving(&mut self, from: u32, to: u32) -> Result<(), NetlinkError> {
         let mut filter = of_link(from, ARRIVING);
         filter.header.info = FIRST_FOR_ALL;
         filter.attributes = vec![
@@ -129,7 +135,8 @@ impl Netlink {
             ]),
         ];
         let what = format!("lead what arrives at link {from} to link {to}");
-        self.change(&what, RouteNetlinkMessage::NewTrafficFilter(filter), flags)
+        let filter = RouteNetlinkMessage::NewTrafficFilter(filter);
+        self.change(&what, filter, NLM_F_CREATE | NLM_F_EXCL)
     }
 
     /// The token buckets of this namespace.

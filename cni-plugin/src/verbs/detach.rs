@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use berth_ipam::fault::checkpoint;
 use berth_store::{Read, Store as _, StoreError};
 use berth_types::{
     AttachmentId, AttachmentRecord, IfName, Incarnation, LocalAttachment, MacAddr, NetnsRef, Phase,
@@ -230,6 +231,7 @@ fn delete(
     incarnation: &Incarnation,
 ) -> Result<(), NetlinkError> {
     found.map_or(Ok(()), |link| netlink.delete_link(link.index))?;
+    checkpoint("detach.unlinked");
     bandwidth::remove(netlink, incarnation)
 }
 

@@ -12,6 +12,7 @@
 )]
 
 mod addresses;
+mod bandwidth;
 mod cases;
 mod check;
 mod concurrency;
