@@ -12,6 +12,11 @@ fn the_etcd_and_embedded_benchmark_of_ipam_alone_does_so_too() {
     runs(Whom::Ipam);
 }
 
+#[test]
+fn the_etcd_and_embedded_benchmark_of_limits_does_so_too() {
+    runs(Whom::Bandwidth);
+}
+
 fn runs(whom: Whom) {
     let report = bench::run(Plan {
         whom,

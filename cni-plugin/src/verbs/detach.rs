@@ -74,6 +74,10 @@ pub(super) fn remove_complete(
     also: Option<&Path>,
 ) -> Result<(), CniError> {
     with_complete(local, also, |netlink, found| {
+        if local.link.ingress_rate.is_none() {
+            // Asking for what is not there would wait for all who change links on this node.
+            return found.map_or(Ok(()), |link| netlink.delete_link(link.index));
+        }
         delete(netlink, found, &local.incarnation)
     })
     .map(|_| ())

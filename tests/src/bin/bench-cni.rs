@@ -22,8 +22,12 @@ struct Arguments {
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u8).range(1..))]
     rounds: u8,
     /// IPAM plugins alone, as interface plugins call them: `berth-ipam` beside host-local.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "bandwidth")]
     ipam: bool,
+    /// Interfaces with limits: berth beside the chain bridge + bandwidth; then how near traffic
+    /// comes to berth's limits.
+    #[arg(long)]
+    bandwidth: bool,
     /// A table for people, or everything measured for programs.
     #[arg(short, long, value_enum, default_value_t = Output::Markdown)]
     output: Output,
@@ -41,14 +45,24 @@ fn main() -> ExitCode {
         at_once,
         rounds,
         ipam,
+        bandwidth,
         output,
     } = Arguments::parse();
     let report = bench::run(Plan {
-        whom: if ipam { Whom::Ipam } else { Whom::Interfaces },
+        whom: match (ipam, bandwidth) {
+            (true, _) => Whom::Ipam,
+            (false, true) => Whom::Bandwidth,
+            (false, false) => Whom::Interfaces,
+        },
         calls,
         at_once,
         rounds,
     });
+    let report = if bandwidth {
+        report.with_limits(bench::limits::run())
+    } else {
+        report
+    };
     let mut out = io::stdout().lock();
     let written = match output {
         Output::Markdown => write!(out, "{report}"),
