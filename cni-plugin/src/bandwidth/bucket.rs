@@ -1,6 +1,7 @@
 //! How a limit becomes the kernel's token bucket. Pure.
 
 use super::{Limit, Rate};
+use crate::host::Bucket;
 
 /// Ethernet header and one VLAN tag, in bytes: what the kernel counts beyond the MTU.
 const HEADER: u64 = 18;
@@ -20,20 +21,6 @@ const WAIT_US: u64 = 25_000;
 const WAIT_FRAMES: u64 = 32;
 /// Nothing holds more, in bytes; only rates that no machine reaches would.
 const MOST: u64 = 1 << 30;
-
-/// A token bucket of the kernel (`tbf`), and the queue before it.
-///
-/// Packets larger than the burst, which segmentation offload makes up to 64 KiB and more, are no
-/// reason for a large burst: the kernel cuts them into frames first (since Linux 3.14).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bucket {
-    /// Bytes a second.
-    pub rate: u64,
-    /// What may pass at once, in bytes.
-    pub burst: u32,
-    /// What may wait, in bytes.
-    pub queue: u32,
-}
 
 impl Bucket {
     /// The bucket of a limit on an interface with that MTU in bytes.

@@ -18,9 +18,9 @@ mod quantity;
 
 use berth_types::{IfName, Incarnation};
 
+use crate::host::Bucket;
 pub use apply::{apply, remove};
 pub use ask::asked;
-pub use bucket::Bucket;
 pub use observe::{Seen, missing, observe};
 
 /// The traffic's direction, as the container sees it.

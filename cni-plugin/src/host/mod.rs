@@ -10,4 +10,4 @@ pub use link::{Announce, Link, LinkKind, Macvlan};
 pub use netlink::{Netlink, NetlinkError};
 pub use netns::{Inside, Netns, NetnsError};
 pub use route::NextHop;
-pub use traffic::SeenBucket;
+pub use traffic::{Bucket, SeenBucket};

@@ -1,6 +1,8 @@
 //! Limits on a container's traffic: set, measured, missed by CHECK, and gone with it.
 
+use e2e::lan::{Lan, LanOptions};
 use e2e::throughput::{Peer, Way};
+use e2e::{debian, process};
 use serde_json::{Value, json};
 
 use crate::container::{Container, assert_names};
@@ -44,6 +46,10 @@ fn each_direction_is_limited_by_itself_and_nothing_is_set_without_a_limit() {
         assert_eq!(egress_set.unwrap_or(0), egress);
         let ingress_set = device(&container).and_then(|name| bucket(&container, &name));
         assert_eq!(ingress_set.map_or(0, |(rate, _)| rate * 8), ingress);
+        if let Some(device) = device(&container) {
+            let link = container.netns.link(&device).expect("its link");
+            assert_eq!(link["addr_info"], json!([]), "it has no address of its own");
+        }
         container.check(&reply.json).success();
         container.del().success();
         assert_eq!(container.netns.links(), [""; 0]);
@@ -109,6 +115,22 @@ fn case_67_a_burst_is_kept_and_none_is_our_own() {
     assert_eq!(bucket(&container, "eth0"), Some((1_250_000, 15_180)));
     let device = device(&container).expect("a device");
     assert_eq!(bucket(&container, &device), Some((1_250_000, 1_000_000)));
+}
+
+#[test]
+fn frames_of_a_large_mtu_pass() {
+    let lan = Lan::new(&LanOptions {
+        mtu: 9000,
+        ..LanOptions::default()
+    });
+    let ground = Ground::on(lan, Kind::Embedded, WIDE, 1);
+    let container = limited(&ground, "a");
+    container.add().success();
+    assert_eq!(bucket(&container, "eth0"), Some((2_500_000, 90_180)));
+    let ping = debian::require("ping", "iputils-ping");
+    let mut ping = container.netns.command(ping);
+    let whole = ["-n", "-q", "-c", "3", "-i", "0.2", "-M", "do", "-s", "8972"];
+    process::output(ping.args(whole).arg(GATEWAY.to_string()));
 }
 
 #[test]
