@@ -70,3 +70,29 @@ pub struct LocalAddress {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<AddressRecord>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_link_without_limits_is_written_as_before_there_were_any() {
+        let before = json!({"mac": "0a:58:0a:14:01:11", "ifindex": 2, "master": "bond1"});
+        let link: LocalLink = serde_json::from_value(before.clone()).unwrap();
+        assert_eq!((link.ingress_rate, link.egress_rate), (None, None));
+        assert_eq!(serde_json::to_value(&link).unwrap(), before);
+    }
+
+    #[test]
+    fn limits_are_read_back() {
+        let written = json!({
+            "mac": "0a:58:0a:14:01:11", "ifindex": 2, "master": "bond1",
+            "ingressRate": 10_000_000, "egressRate": 1_000_000_000_000_000_u64,
+        });
+        let link: LocalLink = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(link.ingress_rate, Some(10_000_000));
+        assert_eq!(serde_json::to_value(&link).unwrap(), written);
+    }
+}

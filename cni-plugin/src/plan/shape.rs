@@ -90,7 +90,10 @@ impl Shape {
 
 #[cfg(test)]
 mod tests {
+    use berth_types::Incarnation;
+
     use super::*;
+    use crate::bandwidth::{Limit, Limits, Rate};
 
     fn shape(address: &str, cidr: &str, gateway: Option<&str>) -> Shape {
         let subnet = Subnet {
@@ -129,6 +132,21 @@ mod tests {
             },
         ];
         assert_eq!(steps, expected);
+    }
+
+    #[test]
+    fn the_limits_are_the_last_step() {
+        let limits = Limits {
+            ingress: None,
+            egress: Some(Limit {
+                rate: Rate::MIN,
+                burst: None,
+            }),
+        };
+        let mut limited = shape("10.20.1.17", "10.20.1.0/24", Some("10.20.1.1"));
+        limited.shaping = Shaping::of(limits, &Incarnation::from_random([1; 16]), 1500);
+        let steps = limited.steps().unwrap();
+        assert!(matches!(steps.last(), Some(Step::Limit(_))), "{steps:?}");
     }
 
     #[test]
