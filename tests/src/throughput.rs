@@ -1,5 +1,6 @@
 //! How much TCP carries between two namespaces, as iperf3 measures it.
 
+use std::fs;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -9,7 +10,6 @@ use crate::debian;
 use crate::netns::Netns;
 use crate::process::Daemon;
 use crate::scratch::Scratch;
-use crate::wait;
 
 /// Whose side sends, as the container sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,34 +33,17 @@ impl Way {
     }
 }
 
-/// The other side: an iperf3 that waits for containers. Gone on drop.
+/// The other side: where an iperf3 waits for a container while it is measured.
 #[derive(Debug)]
-pub struct Peer {
+pub struct Peer<'a> {
+    netns: &'a Netns,
     address: IpAddr,
-    /// Ends before its log.
-    _server: Daemon,
-    _scratch: Scratch,
 }
 
-impl Peer {
-    /// Starts it at `address` of `netns`.
-    ///
-    /// # Panics
-    /// When iperf3 is not installed or does not come up.
-    pub fn start(netns: &Netns, address: IpAddr) -> Self {
-        let scratch = Scratch::new("iperf3");
-        let mut command = netns.command(debian::require("iperf3", "iperf3"));
-        command.args(["--server", "--forceflush", "--bind", &address.to_string()]);
-        let log = scratch.join("log");
-        let mut server = Daemon::start(&mut command, &log);
-        let said = |log: &str| log.contains("Server listening");
-        let up = || said(&std::fs::read_to_string(&log).unwrap_or_default());
-        server.wait_ready(Duration::from_secs(5), up);
-        Self {
-            address,
-            _server: server,
-            _scratch: scratch,
-        }
+impl<'a> Peer<'a> {
+    /// The other side at `address` of `netns`; nothing is started.
+    pub fn at(netns: &'a Netns, address: IpAddr) -> Self {
+        Self { netns, address }
     }
 
     /// What TCP delivers in so many seconds, after one that does not count, in bits a second of
@@ -70,18 +53,27 @@ impl Peer {
     /// frames without preamble and checksum, 1,514 bytes.
     ///
     /// # Panics
-    /// When the peer cannot be reached.
+    /// When iperf3 is not installed, does not come up, or measures nothing.
     pub fn measure(&self, container: &Netns, way: Way, seconds: u32) -> f64 {
-        let (mut received, mut answer) = (None, Value::Null);
-        // It serves one container at a time, and is busy for some milliseconds after the last.
-        let measured = wait::becomes_true(Duration::from_secs(10), || {
-            answer = self.run(container, way, seconds);
-            let rate = answer.pointer("/end/sum_received/bits_per_second");
-            received = rate.and_then(Value::as_f64);
-            answer.get("error").is_none() && received.is_some()
-        });
-        assert!(measured, "iperf3 measured nothing: {answer}");
-        received.unwrap_or_default() * 1514.0 / 1448.0
+        // One for each: a server that misses the end of a measurement stays busy for good.
+        let scratch = Scratch::new("iperf3");
+        let _server = self.serve(&scratch);
+        let answer = self.run(container, way, seconds);
+        let received = answer.pointer("/end/sum_received/bits_per_second");
+        let received = received.and_then(Value::as_f64);
+        let received = received.unwrap_or_else(|| panic!("iperf3 measured nothing: {answer}"));
+        received * 1514.0 / 1448.0
+    }
+
+    fn serve(&self, scratch: &Scratch) -> Daemon {
+        let mut command = self.netns.command(debian::require("iperf3", "iperf3"));
+        command.args(["--server", "--forceflush", "--bind"]);
+        command.arg(self.address.to_string());
+        let log = scratch.join("log");
+        let mut server = Daemon::start(&mut command, &log);
+        let up = || fs::read_to_string(&log).is_ok_and(|log| log.contains("Server listening"));
+        server.wait_ready(Duration::from_secs(5), up);
+        server
     }
 
     fn run(&self, container: &Netns, way: Way, seconds: u32) -> Value {

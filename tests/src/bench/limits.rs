@@ -41,7 +41,7 @@ pub fn run() -> Limits {
     });
     let node = lan.node("n1");
     let setup = Setup::new(&node);
-    let peer = Peer::start(lan.netns(), [10, 20, 2, 1].into());
+    let peer = Peer::at(lan.netns(), [10, 20, 2, 1].into());
     let measured = MEGABITS.map(|limit| {
         let contender = setup.limited(limit);
         let container = node.container(&format!("limit-{limit}"));

@@ -241,7 +241,7 @@ fn two_interfaces_of_a_container_have_limits_of_their_own() {
 #[test]
 fn traffic_keeps_to_the_limit_in_both_directions() {
     let ground = Ground::new(Kind::Embedded, WIDE);
-    let peer = Peer::start(ground.lan.netns(), GATEWAY);
+    let peer = Peer::at(ground.lan.netns(), GATEWAY);
     for megabits in [10_u32, 100] {
         let container = ground.container("a");
         let rate = u64::from(megabits) * 1_000_000;
