@@ -66,6 +66,7 @@ stage_bench() {
     export BERTH_BIN_DIR=${CARGO_TARGET_DIR:-target}/$host/release
     "${CARGO_TARGET_DIR:-target}/release/bench-cni"
     "${CARGO_TARGET_DIR:-target}/release/bench-cni" --ovs
+    "${CARGO_TARGET_DIR:-target}/release/bench-cni" --bandwidth --at-once 16 --rounds 3
     "${CARGO_TARGET_DIR:-target}/release/bench-cni" --ipam --at-once 16 --rounds 15
     "${CARGO_TARGET_DIR:-target}/release/bench-ipam"
 }

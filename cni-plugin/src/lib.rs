@@ -12,6 +12,7 @@
 //!
 //! Stdout belongs to the protocol: a result, or an error object.
 
+pub mod bandwidth;
 mod clock;
 pub mod files;
 pub mod host;

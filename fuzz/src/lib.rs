@@ -8,6 +8,7 @@
     reason = "a claim that does not hold has to end the process"
 )]
 
+use berth_cni::bandwidth;
 use berth_cni::files::Intent;
 use berth_cni::ovs::Pending;
 use berth_cni::ovs::message::{Decoder, Message};
@@ -24,8 +25,11 @@ use serde_json::Value;
 pub fn cni_stdin(data: &[u8]) {
     let main = MainConfig::parse(data);
     let for_del = MainConfig::parse_for_del(data);
-    if main.is_ok() {
+    if let Ok(MainConfig { common, link: _ }) = &main {
         for_del.as_ref().expect("DEL reads what ADD reads");
+        let runtime = &common.runtime;
+        let limits = bandwidth::asked(runtime.bandwidth.as_ref(), &runtime.annotations);
+        limits.err().iter().for_each(readable);
     }
     for error in [
         main.err(),

@@ -30,6 +30,7 @@ pub mod process;
 pub mod scratch;
 pub mod site;
 pub mod stats;
+pub mod throughput;
 pub mod torture;
 pub mod vm;
 pub mod wait;

@@ -139,7 +139,10 @@ impl Site {
             "type": "berth", "driver": "macvlan", "master": UPLINK, "mode": "bridge",
             "node": self.node.name(),
             "runDir": self.node.file("run"), "stateDir": self.node.file("state"),
-            "capabilities": {"ips": true, "mac": true, "io.kubernetes.cri.pod-annotations": true},
+            "capabilities": {
+                "ips": true, "mac": true, "bandwidth": true,
+                "io.kubernetes.cri.pod-annotations": true,
+            },
             "ipam": {"pool": POOL, "store": store},
         })
     }

@@ -17,6 +17,11 @@ fn the_etcd_and_embedded_benchmark_of_ports_does_so_too() {
     runs(Whom::Switched);
 }
 
+#[test]
+fn the_etcd_and_embedded_benchmark_of_limits_does_so_too() {
+    runs(Whom::Bandwidth);
+}
+
 fn runs(whom: Whom) {
     let report = bench::run(Plan {
         whom,

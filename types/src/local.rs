@@ -56,6 +56,12 @@ pub struct LocalLink {
     /// Its port, when it is one of an Open vSwitch bridge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<LocalPort>,
+    /// The limit on what arrives, in bits a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress_rate: Option<u64>,
+    /// The limit on what leaves, in bits a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress_rate: Option<u64>,
 }
 
 /// A port of an Open vSwitch bridge.
@@ -82,4 +88,30 @@ pub struct LocalAddress {
     /// The store's record as it was written; absent when another IPAM gave the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<AddressRecord>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_link_without_limits_is_written_as_before_there_were_any() {
+        let before = json!({"mac": "0a:58:0a:14:01:11", "ifindex": 2, "master": "bond1"});
+        let link: LocalLink = serde_json::from_value(before.clone()).unwrap();
+        assert_eq!((link.ingress_rate, link.egress_rate), (None, None));
+        assert_eq!(serde_json::to_value(&link).unwrap(), before);
+    }
+
+    #[test]
+    fn limits_are_read_back() {
+        let written = json!({
+            "mac": "0a:58:0a:14:01:11", "ifindex": 2, "master": "bond1",
+            "ingressRate": 10_000_000, "egressRate": 1_000_000_000_000_000_u64,
+        });
+        let link: LocalLink = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(link.ingress_rate, Some(10_000_000));
+        assert_eq!(serde_json::to_value(&link).unwrap(), written);
+    }
 }

@@ -82,6 +82,14 @@ name!(
     }
 );
 
+impl IfName {
+    /// The name of an intermediate device: `ifb` and 12 hexadecimal digits.
+    pub fn ifb(number: [u8; 6]) -> Self {
+        let digits = number.map(|byte| format!("{byte:02x}")).concat();
+        Self(format!("ifb{digits}").into())
+    }
+}
+
 name!(
     /// A container's id as the runtime gives it: `[a-zA-Z0-9][a-zA-Z0-9_.-]*` (CNI specification,
     /// "Parameters"), here at most 128 bytes so that a key fits every store.

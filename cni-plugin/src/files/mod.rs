@@ -112,6 +112,14 @@ impl RunFiles {
         paths.filter_map(read).collect()
     }
 
+    /// The record of a complete interface, without its lock. One that cannot be read counts as
+    /// none, as does one of another network or node.
+    pub fn record_of(&self, id: &AttachmentId) -> Option<LocalAttachment> {
+        let path = self.dir.join("attachments").join(file_name(id));
+        let record = LocalAttachment::decode(path.display(), &fs::read(&path).ok()?).ok()?;
+        (record.attachment == *id).then_some(record)
+    }
+
     /// Since when the store is away, in milliseconds of uptime; `None` when it is not.
     pub fn store_away_since(&self) -> Option<u64> {
         fs::read_to_string(self.away()).ok()?.trim().parse().ok()

@@ -4,6 +4,7 @@ mod link;
 mod netlink;
 mod netns;
 mod route;
+mod traffic;
 mod veth;
 mod vlan;
 
@@ -11,5 +12,6 @@ pub use link::{Link, LinkKind, Macvlan};
 pub use netlink::{Netlink, NetlinkError};
 pub use netns::{Inside, Netns, NetnsError};
 pub use route::NextHop;
+pub use traffic::{Bucket, SeenBucket};
 pub use veth::Veth;
 pub use vlan::{NewVlan, VlanTag};

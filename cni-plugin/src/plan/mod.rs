@@ -13,6 +13,7 @@ pub use parent::{mac, mtu};
 pub use shape::{Announce, Gateways, Routers, Shape, cidr, routes_of};
 pub use vlan::vlan;
 
+use crate::bandwidth::Shaping;
 use crate::host::{Macvlan, Veth};
 
 /// The link to be made in the container's namespace, before its address is known.
@@ -24,7 +25,18 @@ pub enum NewLink {
     Veth(Veth),
 }
 
-/// One change to the new interface. None needs undoing by itself: removing the link undoes all.
+impl NewLink {
+    /// Its MTU in bytes.
+    pub const fn mtu(&self) -> u32 {
+        match self {
+            Self::Macvlan(macvlan) => macvlan.mtu,
+            Self::Veth(veth) => veth.mtu,
+        }
+    }
+}
+
+/// One change to the new interface. None needs undoing by itself: removing the link, and
+/// the device that a limit leads what arrives through, undoes all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Have it take no address and no route from a router's advertisements.
@@ -58,6 +70,8 @@ pub enum Step {
     FindGateways(Vec<(IpAddr, IpAddr)>),
     /// Tell the neighbours of its addresses.
     Announce(Vec<IpAddr>),
+    /// Limit its traffic.
+    Limit(Shaping),
 }
 
 /// A port of an Open vSwitch bridge.

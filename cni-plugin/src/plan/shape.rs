@@ -6,6 +6,7 @@ use berth_types::{MacAddr, Subnet};
 use ipnetwork::IpNetwork;
 
 use super::{Port, Step};
+use crate::bandwidth::Shaping;
 use crate::spec::{CniError, Code, RouteEntry};
 
 /// What the interface is to be.
@@ -25,6 +26,8 @@ pub struct Shape {
     pub announce: Announce,
     /// The port of the node's end, when it is to be one.
     pub port: Option<Port>,
+    /// The limits on its traffic, when there are any.
+    pub shaping: Option<Shaping>,
 }
 
 /// Whether the interface follows what routers advertise.
@@ -134,6 +137,7 @@ impl Shape {
             let addresses = self.addresses.iter().map(|(address, _)| *address);
             steps.push(Step::Announce(addresses.collect()));
         }
+        steps.extend(self.shaping.clone().map(Step::Limit));
         Ok(steps)
     }
 
@@ -146,7 +150,10 @@ impl Shape {
 
 #[cfg(test)]
 mod tests {
+    use berth_types::Incarnation;
+
     use super::*;
+    use crate::bandwidth::{Limit, Limits, Rate};
 
     fn shape(address: &str, cidr: &str, gateway: Option<&str>) -> Shape {
         let subnet = Subnet {
@@ -166,6 +173,7 @@ mod tests {
             gateways: Gateways::Trusted,
             announce: Announce::AtOnce,
             port: None,
+            shaping: None,
         }
     }
 
@@ -186,6 +194,21 @@ mod tests {
             Step::Announce(vec!["10.20.1.17".parse().unwrap()]),
         ];
         assert_eq!(steps, expected);
+    }
+
+    #[test]
+    fn the_limits_are_the_last_step() {
+        let limits = Limits {
+            ingress: None,
+            egress: Some(Limit {
+                rate: Rate::MIN,
+                burst: None,
+            }),
+        };
+        let mut limited = shape("10.20.1.17", "10.20.1.0/24", Some("10.20.1.1"));
+        limited.shaping = Shaping::of(limits, &Incarnation::from_random([1; 16]), 1500);
+        let steps = limited.steps().unwrap();
+        assert!(matches!(steps.last(), Some(Step::Limit(_))), "{steps:?}");
     }
 
     #[test]

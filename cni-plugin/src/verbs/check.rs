@@ -4,11 +4,12 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 
-use berth_types::{AttachmentId, LocalAddress};
+use berth_types::{AttachmentId, IfName, LocalAddress, LocalAttachment};
 use ipnetwork::IpNetwork;
 use serde::Deserialize;
 
 use super::allocator::Allocator;
+use crate::bandwidth::{self, Rate};
 use crate::files::RunFiles;
 use crate::host::{LinkKind, Netlink, NetlinkError, Netns};
 use crate::ovs::bridge;
@@ -56,17 +57,20 @@ pub fn check(call: &Invocation, config: &MainConfig) -> Result<String, CniError>
     } = config;
     let id = attachment(call, config)?;
     let previous = Previous::of(config)?;
+    let record = recorded(&RunFiles::new(&config.run_dir), &id);
     let mut ours = previous.of_interface(id.ifname.as_str());
     if ours.is_empty() {
         // A result that says nothing of the interface does not make it right.
-        ours = recorded(&RunFiles::new(&config.run_dir), &id);
+        ours = recorded_ips(record.as_ref());
     }
     let path = call
         .netns()
         .ok_or_else(|| CniError::new(Code::InvalidEnvironment, "CHECK needs CNI_NETNS"))?;
-    check_interface(&Netns::open(path)?, &id, &link.driver, &ours)?;
-    if let Driver::Ovs(_) = link.driver {
-        check_port(&RunFiles::new(&config.run_dir), &id)?;
+    let netns = Netns::open(path)?;
+    check_interface(&netns, &id, &link.driver, &ours)?;
+    if let Some(record) = record {
+        check_port(&record)?;
+        check_limits(&netns, &record)?;
     }
     check_store(config, &id, &ours)?;
     Ok(String::new())
@@ -98,10 +102,14 @@ impl Previous {
 }
 
 /// What this node wrote down of the attachment.
-pub(super) fn recorded(files: &RunFiles, id: &AttachmentId) -> Vec<PreviousIp> {
-    let records = files.records();
-    let own = records.into_iter().find(|record| record.attachment == *id);
-    let addresses = own.map(|record| record.addresses).unwrap_or_default();
+pub(super) fn recorded(files: &RunFiles, id: &AttachmentId) -> Option<LocalAttachment> {
+    files.record_of(id)
+}
+
+/// The addresses of a record.
+pub(super) fn recorded_ips(record: Option<&LocalAttachment>) -> Vec<PreviousIp> {
+    let addresses = record.map(|record| record.addresses.clone());
+    let addresses = addresses.unwrap_or_default();
     let as_told = |address: LocalAddress| PreviousIp {
         address: address.cidr,
         gateway: address.gateway,
@@ -127,12 +135,7 @@ fn check_interface(
         let routes = netlink.routes()?;
         Ok::<_, NetlinkError>(Some((link, addresses, duplicates, routes)))
     })??;
-    let wrong = |what: String| {
-        Err(
-            CniError::new(Code::Internal, format!("interface {ifname} {what}"))
-                .details("the container has to be started anew"),
-        )
-    };
+    let wrong = |what: String| wrong(ifname, what);
     let Some((link, addresses, duplicates, routes)) = seen else {
         return wrong("is missing".into());
     };
@@ -176,34 +179,54 @@ fn check_interface(
 }
 
 /// Whether the port is what the node's record says; a database that is away is a warning.
-fn check_port(files: &RunFiles, id: &AttachmentId) -> Result<(), CniError> {
-    let records = files.records();
-    let own = records.into_iter().find(|record| record.attachment == *id);
-    let Some((port, vlan)) = own.and_then(|own| Some((own.link.port?, own.link.vlan))) else {
+fn check_port(record: &LocalAttachment) -> Result<(), CniError> {
+    let LocalAttachment {
+        attachment, link, ..
+    } = record;
+    let Some(port) = &link.port else {
         return Ok(());
     };
     let end = Netlink::open()?.link_by_name(&port.name)?;
     if !end.is_some_and(|end| end.up) {
-        let message = format!(
-            "interface {}: {} on the node is not up",
-            id.ifname, port.name
-        );
-        return Err(
-            CniError::new(Code::Internal, message).details("the container has to be started anew")
+        return wrong(
+            &attachment.ifname,
+            format_args!("{} on the node is not up", port.name),
         );
     }
-    match bridge::check(&port, id, vlan) {
+    match bridge::check(port, attachment, link.vlan) {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(wrong)) => {
-            let message = format!("interface {} {wrong}", id.ifname);
-            Err(CniError::new(Code::Internal, message)
-                .details("the container has to be started anew"))
-        }
+        Ok(Err(what)) => wrong(&attachment.ifname, what),
         Err(error) => {
             warn(&format!("the port is not compared: {error}"));
             Ok(())
         }
     }
+}
+
+/// Compares the limits with what the ADD wrote down; result and configuration do not tell them.
+fn check_limits(netns: &Netns, record: &LocalAttachment) -> Result<(), CniError> {
+    let ifname = &record.attachment.ifname;
+    let rate = |bits: Option<u64>| bits.and_then(Rate::from_bits);
+    let (ingress, egress) = (
+        rate(record.link.ingress_rate),
+        rate(record.link.egress_rate),
+    );
+    if ingress.is_none() && egress.is_none() {
+        return Ok(());
+    }
+    let seen = netns.within(|| {
+        let mut netlink = Netlink::open()?;
+        bandwidth::observe(&mut netlink, record.link.ifindex, &record.incarnation)
+    })??;
+    match bandwidth::missing(ingress, egress, seen) {
+        None => Ok(()),
+        Some(what) => wrong(ifname, what),
+    }
+}
+
+fn wrong(ifname: &IfName, what: impl fmt::Display) -> Result<(), CniError> {
+    let message = format!("interface {ifname} {what}");
+    Err(CniError::new(Code::Internal, message).details("the container has to be started anew"))
 }
 
 /// Compares with the store; what cannot be compared is a warning, for the interface stands.

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use berth_ipam::fault::checkpoint;
 use berth_store::{Read, Store as _, StoreError};
 use berth_types::{
     AttachmentId, AttachmentRecord, IfName, Incarnation, LocalAttachment, MacAddr, NetnsRef, Phase,
@@ -13,6 +14,7 @@ use berth_types::{
 };
 
 use super::allocator::Allocator;
+use crate::bandwidth;
 use crate::files::{Intent, RunFiles};
 use crate::host::{Link, LinkKind, Netlink, NetlinkError, Netns, NetnsError};
 use crate::spec::{CniError, Code};
@@ -71,7 +73,14 @@ pub(super) fn remove_complete(
     local: &LocalAttachment,
     also: Option<&Path>,
 ) -> Result<(), CniError> {
-    with_complete(local, also, delete).map(|_| ())
+    with_complete(local, also, |netlink, found| {
+        if local.link.ingress_rate.is_none() {
+            // Asking for what is not there would wait for all who change links on this node.
+            return found.map_or(Ok(()), |link| netlink.delete_link(link.index));
+        }
+        delete(netlink, found, &local.incarnation)
+    })
+    .map(|_| ())
 }
 
 /// Does something inside the namespace of a complete interface, with its link when it is there.
@@ -104,9 +113,7 @@ pub(super) fn remove_half_made(intent: &Intent, also: Option<&Path>) -> Result<(
     let Some(netns) = find.map_err(|error| still_there(ifname, &error))? else {
         return Ok(());
     };
-    remove_named(&netns, ifname, |link| {
-        is_of(link, &intent.incarnation, intent.mac)
-    })
+    remove_named(&netns, ifname, &intent.incarnation, intent.mac)
 }
 
 /// Whether anything says that an attachment of which the node has no file may have existed.
@@ -172,7 +179,7 @@ fn remove_of_life(
         return Ok(());
     };
     let first = first_mac(incarnation);
-    remove_named(&netns, ifname, |link| is_of(link, incarnation, Some(first)))
+    remove_named(&netns, ifname, incarnation, Some(first))
 }
 
 fn stored(
@@ -220,18 +227,27 @@ fn refuse_marked(
 fn remove_named(
     netns: &Netns,
     ifname: &IfName,
-    ours: impl Fn(&Link) -> bool + Send,
+    incarnation: &Incarnation,
+    unmarked: Option<MacAddr>,
 ) -> Result<(), CniError> {
     let removed = netns.within(|| {
         let mut netlink = Netlink::open()?;
-        let found = netlink.link_by_name(ifname)?.filter(ours);
-        delete(&mut netlink, found)
+        let found = netlink.link_by_name(ifname)?;
+        let found = found.filter(|link| is_of(link, incarnation, unmarked));
+        delete(&mut netlink, found, incarnation)
     });
     settle(ifname, removed)
 }
 
-fn delete(netlink: &mut Netlink, found: Option<Link>) -> Result<(), NetlinkError> {
-    found.map_or(Ok(()), |link| netlink.delete_link(link.index))
+/// Removes a link that was found, and what limits on it left in the namespace, also without it.
+fn delete(
+    netlink: &mut Netlink,
+    found: Option<Link>,
+    incarnation: &Incarnation,
+) -> Result<(), NetlinkError> {
+    found.map_or(Ok(()), |link| netlink.delete_link(link.index))?;
+    checkpoint("detach.unlinked");
+    bandwidth::remove(netlink, incarnation)
 }
 
 fn settle<T>(

@@ -5,8 +5,8 @@ mod tests;
 mod wish;
 
 use berth_types::{AttachmentId, MacAddr, NodeName};
-use serde_json::Value;
 
+use crate::bandwidth::{self, Limits};
 use crate::spec::{CniError, Code, Config, Invocation};
 pub use wish::Wish;
 use wish::annotation;
@@ -18,25 +18,25 @@ pub struct Wanted {
     pub wish: Wish,
     /// The hardware address asked for; derived from the address when absent.
     pub mac: Option<MacAddr>,
+    /// The limits on its traffic.
+    pub limits: Limits,
 }
 
 /// The annotation that names the hardware address.
 const MAC: &str = "berth.dev/mac";
-/// Annotations that ask for limits which nobody here would set.
-const LATER: [&str; 2] = [
-    "kubernetes.io/ingress-bandwidth",
-    "kubernetes.io/egress-bandwidth",
-];
 
 impl Wanted {
     /// Resolves what is wanted of the whole interface.
     ///
     /// # Errors
-    /// As [`Wish::new`]; code 7 for a hardware address that cannot be, for what this release does
-    /// not serve, and for a plugin that is not the first of its chain.
+    /// As [`Wish::new`]; code 7 for a hardware address or a limit that cannot be, and for a plugin
+    /// that is not the first of its chain.
     pub fn new(call: &Invocation, config: &Config) -> Result<Self, CniError> {
         refuse_chained(config)?;
-        refuse_later(config)?;
+        let limits = bandwidth::asked(
+            config.runtime.bandwidth.as_ref(),
+            &config.runtime.annotations,
+        )?;
         let wish = Wish::new(call, config)?;
         let macs = [
             (MAC, annotation(config, MAC)),
@@ -47,7 +47,7 @@ impl Wanted {
             .into_iter()
             .find_map(|(place, raw)| Some((place, raw?)));
         let mac = mac.map(|(place, raw)| parse_mac(place, raw)).transpose()?;
-        Ok(Self { wish, mac })
+        Ok(Self { wish, mac, limits })
     }
 }
 
@@ -59,36 +59,6 @@ fn refuse_chained(config: &Config) -> Result<(), CniError> {
     let message = "prevResult: berth is the first plugin of a chain, and another went before it";
     Err(CniError::new(Code::InvalidConfig, message)
         .details("put berth first in the list \"plugins\" of the configuration"))
-}
-
-/// What a pod asks for in vain must not look as if it were granted. ADD alone refuses it: a DEL
-/// has to work whatever the pod's annotations have become.
-fn refuse_later(config: &Config) -> Result<(), CniError> {
-    let remedy = "remove it: this release does not serve it";
-    let limits = |value: &&Value| {
-        value
-            .as_object()
-            .is_none_or(|set| !set.values().all(is_none))
-    };
-    if let Some(bandwidth) = config.runtime.bandwidth.as_ref().filter(limits) {
-        return Err(CniError::field(
-            "runtimeConfig.bandwidth",
-            bandwidth,
-            remedy,
-        ));
-    }
-    let asked = |name: &&str| config.runtime.annotations.get_key_value(*name);
-    LATER
-        .iter()
-        .find_map(asked)
-        .map_or(Ok(()), |(name, value)| {
-            Err(CniError::field(name, format!("{value:?}"), remedy))
-        })
-}
-
-/// As the bandwidth plugin reads a limit: 0 is none.
-fn is_none(limit: &Value) -> bool {
-    limit.is_null() || limit.as_u64() == Some(0)
 }
 
 fn parse_mac(place: &str, raw: &str) -> Result<MacAddr, CniError> {

@@ -1,5 +1,5 @@
 use berth_ipam::Stickiness;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::spec::MainConfig;
@@ -184,34 +184,34 @@ fn a_pods_name_that_cannot_stand_in_a_path_is_refused() {
 }
 
 #[test]
-fn an_annotation_of_a_later_release_is_refused_by_its_name() {
-    for name in LATER {
-        let error = wanted(|c| {
-            c["runtimeConfig"]["io.kubernetes.cri.pod-annotations"][name] = json!("7M");
-        });
-        let error = error.unwrap_err();
-        assert_eq!(error.code(), Code::InvalidConfig, "case: {name}");
-        let said = error.to_string();
-        assert!(said.contains(name) && said.contains("\"7M\""), "{said}");
-    }
-    let others = wanted(|c| {
-        c["runtimeConfig"]["io.kubernetes.cri.pod-annotations"]["example.org/x"] = json!("y");
-    });
+fn annotations_of_others_are_their_business() {
+    let others = wanted(|c| annotate(c, &[("example.org/x", "y")]));
     assert!(others.is_ok(), "{others:?}");
 }
 
 #[test]
-fn a_bandwidth_is_refused_unless_it_limits_nothing() {
+fn limits_come_from_the_runtime_or_the_annotations() {
     let with = |value: Value| wanted(|c| c["runtimeConfig"]["bandwidth"] = value.clone());
+    let none = Limits::default();
     for nothing in [Value::Null, json!({}), json!({"ingressRate": 0})] {
-        assert!(with(nothing.clone()).is_ok(), "case: {nothing}");
+        assert_eq!(
+            with(nothing.clone()).unwrap().limits,
+            none,
+            "case: {nothing}"
+        );
     }
-    let error = with(json!({"ingressRate": 1000})).unwrap_err();
-    assert_eq!(error.code(), Code::InvalidConfig);
-    assert!(
-        error.to_string().contains("runtimeConfig.bandwidth"),
-        "{error}"
+    let limits = with(json!({"ingressRate": 1000})).unwrap().limits;
+    assert!(limits.ingress.is_some() && limits.egress.is_none());
+    let annotated = wanted(|c| annotate(c, &[("kubernetes.io/egress-bandwidth", "7M")]));
+    let egress = annotated.unwrap().limits.egress.unwrap();
+    assert_eq!(egress.rate.bits(), 7_000_000);
+    let name = "kubernetes.io/ingress-bandwidth";
+    assert_refused(
+        wanted(|c| annotate(c, &[(name, "10Q")])),
+        &[name, "\"10Q\""],
     );
+    let field = "runtimeConfig.bandwidth.ingressRate";
+    assert_refused(with(json!({"ingressRate": 999})), &[field, "999"]);
 }
 
 #[test]

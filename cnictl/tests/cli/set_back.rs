@@ -54,6 +54,8 @@ fn lives(site: &Site, node: &str, container: &str, address: &str) {
             master: "eth0".into(),
             vlan: None,
             port: None,
+            ingress_rate: None,
+            egress_rate: None,
         },
         addresses: vec![LocalAddress {
             cidr: format!("{address}/24").parse().unwrap(),

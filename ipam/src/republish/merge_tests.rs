@@ -76,6 +76,8 @@ fn local(addresses: &[(u8, AddressRecord)]) -> LocalAttachment {
             master: "eth0".into(),
             vlan: None,
             port: None,
+            ingress_rate: None,
+            egress_rate: None,
         },
         addresses: addresses.iter().map(address).collect(),
         revision: Some(99),

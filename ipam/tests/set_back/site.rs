@@ -258,6 +258,8 @@ impl<S: Store> Node<S> {
                 master: "eth0".into(),
                 vlan: None,
                 port: None,
+                ingress_rate: None,
+                egress_rate: None,
             },
             addresses: vec![LocalAddress {
                 cidr: format!("{address}/24").parse().expect("a CIDR"),

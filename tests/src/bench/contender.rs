@@ -13,6 +13,10 @@ use crate::netns::Netns;
 use crate::plugin::{Call, Plugin, cnictl, program};
 use crate::process::{self, Measured};
 
+/// The limit of the contenders that have one, in bits a second; also their burst, in bits, which
+/// the reference wants to be told.
+const RATE: u64 = 100_000_000;
+
 /// What runs for the whole benchmark: the pools, and the etcd that one of the contenders uses.
 #[derive(Debug)]
 pub struct Setup<'a> {
@@ -84,8 +88,7 @@ impl<'a> Setup<'a> {
         let contender = |name: &str, id: &str, plugin, config| Contender {
             name: name.to_owned(),
             id: id.to_owned(),
-            plugin,
-            config,
+            chain: vec![(plugin, config)],
         };
         let embedded = berth("embedded", json!({ "embedded": ipam }));
         let etcd = berth(
@@ -107,6 +110,50 @@ impl<'a> Setup<'a> {
             ),
             contender("berth, etcd", "etcd", Plugin::berth(), etcd),
         ]
+    }
+
+    /// Interfaces with a limit in both directions: the chain `bridge` and `bandwidth` first, for
+    /// `bandwidth` refuses a macvlan, then berth, which needs no second plugin.
+    ///
+    /// # Panics
+    /// When a plugin is missing.
+    pub fn bandwidth_contenders(&self) -> Vec<Contender> {
+        let bridge = json!({
+            "cniVersion": "1.0.0", "name": "reference", "type": "bridge", "bridge": "cni0",
+            "ipam": {
+                "type": "host-local", "subnet": "10.20.1.0/24", "gateway": "10.20.1.1",
+                "routes": [{ "dst": "0.0.0.0/0" }], "dataDir": self.node.file("host-local"),
+            },
+        });
+        let bandwidth = json!({
+            "cniVersion": "1.0.0", "name": "reference", "type": "bandwidth",
+            "runtimeConfig": {"bandwidth": {
+                "ingressRate": RATE, "ingressBurst": RATE, "egressRate": RATE, "egressBurst": RATE,
+            }},
+        });
+        let mut contenders = self.contenders();
+        for contender in &mut contenders {
+            contender.limit(RATE);
+        }
+        if let Some(reference) = contenders.first_mut() {
+            "bridge + host-local + bandwidth".clone_into(&mut reference.name);
+            reference.chain = vec![
+                (Plugin::reference("bridge"), bridge),
+                (Plugin::reference("bandwidth"), bandwidth),
+            ];
+        }
+        contenders
+    }
+
+    /// Berth with the embedded store and a limit of so many Mbit/s in both directions.
+    ///
+    /// # Panics
+    /// When a plugin is missing.
+    pub fn limited(&self, megabits: u32) -> Contender {
+        let mut contenders = self.contenders();
+        let mut berth = contenders.swap_remove(1);
+        berth.limit(u64::from(megabits) * 1_000_000);
+        berth
     }
 
     /// Delegated IPAM alone, without an interface: the reference first, then `berth-ipam` with the
@@ -144,14 +191,12 @@ impl<'a> Setup<'a> {
         let mut contenders = vec![Contender {
             name: "host-local".to_owned(),
             id: "reference".to_owned(),
-            plugin: Plugin::reference("host-local"),
-            config: reference,
+            chain: vec![(Plugin::reference("host-local"), reference)],
         }];
         contenders.extend(ours.map(|(name, (id, config))| Contender {
             name: name.to_owned(),
             id,
-            plugin: Plugin::at(program("berth-ipam", "berth-cni")),
-            config,
+            chain: vec![(Plugin::at(program("berth-ipam", "berth-cni")), config)],
         }));
         contenders
     }
@@ -168,39 +213,67 @@ impl<'a> Setup<'a> {
     }
 }
 
-/// One plugin with its configuration.
+/// A chain of plugins, mostly of one, each with its configuration.
 #[derive(Clone, Debug)]
 pub struct Contender {
     /// What people call it.
     pub name: String,
     /// The start of its containers' ids.
     pub id: String,
-    pub(super) plugin: Plugin,
-    pub(super) config: Value,
+    /// In the order of an ADD.
+    pub(super) chain: Vec<(Plugin, Value)>,
 }
 
 impl Contender {
-    /// Starts an ADD for `container`. To be called on the node.
-    ///
-    /// # Errors
-    /// When the process cannot be started.
-    pub fn add(&self, container: &Netns) -> io::Result<Measured> {
-        self.start("ADD", container, self.config.to_string())
-    }
-
-    /// Starts a DEL for `container`, which was given `result`. To be called on the node.
-    ///
-    /// # Errors
-    /// When the process cannot be started.
-    pub fn del(&self, container: &Netns, result: &Value) -> io::Result<Measured> {
-        let mut config = self.config.clone();
-        if let Some(config) = config.as_object_mut() {
-            config.insert("prevResult".to_owned(), result.clone());
+    fn limit(&mut self, rate: u64) {
+        for (_, config) in &mut self.chain {
+            let config = config.as_object_mut();
+            let config = config.expect("a configuration is an object");
+            let limits = json!({"bandwidth": {"ingressRate": rate, "egressRate": rate}});
+            config.insert("runtimeConfig".to_owned(), limits);
         }
-        self.start("DEL", container, config.to_string())
     }
 
-    fn start(&self, verb: &str, container: &Netns, stdin: String) -> io::Result<Measured> {
+    /// How many plugins an ADD or a DEL calls, one after the other.
+    pub fn links(&self) -> usize {
+        self.chain.len()
+    }
+
+    /// Starts an ADD of the plugin `link` for `container`, after the one before it had `previous`
+    /// as its result. To be called on the node.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub fn add(
+        &self,
+        link: usize,
+        container: &Netns,
+        previous: Option<&Value>,
+    ) -> io::Result<Measured> {
+        Self::start("ADD", container, self.chain.get(link), previous)
+    }
+
+    /// Starts a DEL of the plugin `link`, counted from the last one, for `container`, which was
+    /// given `result`. To be called on the node.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub fn del(&self, link: usize, container: &Netns, result: &Value) -> io::Result<Measured> {
+        let plugin = self.chain.iter().rev().nth(link);
+        Self::start("DEL", container, plugin, Some(result))
+    }
+
+    fn start(
+        verb: &str,
+        container: &Netns,
+        plugin: Option<&(Plugin, Value)>,
+        previous: Option<&Value>,
+    ) -> io::Result<Measured> {
+        let (plugin, config) = plugin.expect("a plugin of the chain");
+        let mut config = config.clone();
+        if let (Some(config), Some(previous)) = (config.as_object_mut(), previous) {
+            config.insert("prevResult".to_owned(), previous.clone());
+        }
         let id = container.name();
         let args = format!(
             "IgnoreUnknown=1;K8S_POD_NAMESPACE=bench;K8S_POD_NAME={id};\
@@ -212,12 +285,12 @@ impl Contender {
             netns: Some(container.path()),
             ifname: "eth0",
             args: &args,
-            stdin: stdin.into_bytes(),
+            stdin: config.to_string().into_bytes(),
         };
         // Nothing runs between fork and exec, so the standard library can use vfork: starting a
         // process costs the same however much memory the benchmark has.
-        let mut command = Command::new(&self.plugin.bin);
-        self.plugin.set_environment(&mut command, &call);
+        let mut command = Command::new(&plugin.bin);
+        plugin.set_environment(&mut command, &call);
         Measured::start(&mut command, &call.stdin)
     }
 }

@@ -8,11 +8,15 @@
 
 pub mod contender;
 pub mod ipam;
+pub mod limits;
 pub mod report;
 pub mod switched;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::lan::{Lan, LanOptions, Node};
 use crate::netns::Netns;
@@ -33,6 +37,8 @@ pub enum Whom {
     Switched,
     /// IPAM plugins, as interface plugins call them.
     Ipam,
+    /// Plugins that make interfaces and limit their traffic.
+    Bandwidth,
 }
 
 /// How much to measure.
@@ -58,10 +64,11 @@ pub fn run(plan: Plan) -> Report {
     let node = lan.node("n1");
     let setup = Setup::new(&node);
     let switch = (plan.whom == Whom::Switched).then(|| Ovs::start(&node));
-    let contenders = match &switch {
-        Some(ovs) => setup.switched_contenders(ovs),
-        None if plan.whom == Whom::Ipam => setup.ipam_contenders(),
-        None => setup.contenders(),
+    let contenders = match (&switch, plan.whom) {
+        (Some(ovs), _) => setup.switched_contenders(ovs),
+        (None, Whom::Ipam) => setup.ipam_contenders(),
+        (None, Whom::Bandwidth) => setup.bandwidth_contenders(),
+        (None, Whom::Interfaces | Whom::Switched) => setup.contenders(),
     };
 
     let mut figures: Vec<Figures> = contenders
@@ -90,14 +97,12 @@ fn one_after_the_other(node: &Node, contenders: &[Contender], plan: Plan, figure
             };
             let container = node.container(&format!("{}-{call}", contender.id));
             let [added, deleted] = node.netns().run(|| {
-                let added = contender.add(&container).map(finish);
-                let added = added.unwrap_or_else(|e| panic!("start {}: {e}", contender.name));
-                let result = added.success().clone();
-                let deleted = contender.del(&container, &result).map(finish);
-                [
-                    added,
-                    deleted.unwrap_or_else(|e| panic!("start {}: {e}", contender.name)),
-                ]
+                let added = chain(contender, |link, previous| {
+                    contender.add(link, &container, previous)
+                });
+                let result = added.success();
+                let deleted = chain(contender, |link, _| contender.del(link, &container, result));
+                [added, deleted]
             });
             deleted.success();
             assert_eq!(
@@ -128,12 +133,9 @@ fn at_once(
         let containers: Vec<Netns> = (0..plan.at_once)
             .map(|n| node.container(&name(n)))
             .collect();
-        let (add_wall, added) = all(
-            node,
-            containers
-                .iter()
-                .map(|container| || contender.add(container)),
-        );
+        let (add_wall, added) = waves(node, contender, &containers, |link, container, previous| {
+            contender.add(link, container, previous)
+        });
         let results: Vec<_> = added.iter().map(|reply| reply.success().clone()).collect();
         let addresses: BTreeSet<_> = added.iter().map(Reply::address).collect();
         assert_eq!(
@@ -143,11 +145,16 @@ fn at_once(
             contender.name
         );
 
-        let calls = containers.iter().zip(&results);
-        let (del_wall, deleted) = all(
-            node,
-            calls.map(|(container, result)| || contender.del(container, result)),
-        );
+        let result_of = |container: &Netns| {
+            let calls = containers.iter().zip(&results);
+            let own = calls
+                .into_iter()
+                .find(|(known, _)| known.path() == container.path());
+            own.map(|(_, result)| result).expect("its result")
+        };
+        let (del_wall, deleted) = waves(node, contender, &containers, |link, container, _| {
+            contender.del(link, container, result_of(container))
+        });
         for (reply, container) in deleted.iter().zip(&containers) {
             reply.success();
             assert_eq!(
@@ -161,11 +168,60 @@ fn at_once(
     }
 }
 
+/// Calls the plugins of a chain one after the other: the last answer, with the time of all.
+fn chain(
+    contender: &Contender,
+    start: impl Fn(usize, Option<&Value>) -> io::Result<Measured>,
+) -> Reply {
+    let mut before: Option<Reply> = None;
+    for link in 0..contender.links() {
+        let running = start(link, before.as_ref().map(Reply::success));
+        let running = running.unwrap_or_else(|e| panic!("start {}: {e}", contender.name));
+        before = Some(after(before, finish(running)));
+    }
+    before.expect("a chain has a plugin")
+}
+
+/// The chain's first plugin for all containers at once, then the second for all, and so on.
+fn waves(
+    node: &Node,
+    contender: &Contender,
+    containers: &[Netns],
+    start: impl Fn(usize, &Netns, Option<&Value>) -> io::Result<Measured> + Sync,
+) -> (Duration, Vec<Reply>) {
+    let mut wall = Duration::ZERO;
+    let mut before: Vec<Option<Reply>> = vec![None; containers.len()];
+    for link in 0..contender.links() {
+        let calls = containers.iter().zip(&before);
+        let calls = calls.map(|(container, before)| {
+            let start = &start;
+            move || start(link, container, before.as_ref().map(Reply::success))
+        });
+        let (elapsed, replies) = all(node, calls);
+        wall += elapsed;
+        let both = before.into_iter().zip(replies);
+        before = both
+            .map(|(before, reply)| Some(after(before, reply)))
+            .collect();
+    }
+    (wall, before.into_iter().flatten().collect())
+}
+
+/// An answer with the time of the plugins before it.
+fn after(before: Option<Reply>, mut reply: Reply) -> Reply {
+    if let Some(before) = before {
+        before.success();
+        reply.elapsed += before.elapsed;
+        reply.cpu += before.cpu;
+    }
+    reply
+}
+
 /// Starts everything before waiting for anything; answers the time until the last one ended.
 #[expect(clippy::disallowed_methods, reason = "this is the stop watch")]
 fn all<S>(node: &Node, starts: impl Iterator<Item = S> + Send) -> (Duration, Vec<Reply>)
 where
-    S: FnOnce() -> std::io::Result<Measured> + Send,
+    S: FnOnce() -> io::Result<Measured> + Send,
 {
     node.netns().run(|| {
         let begin = Instant::now();
@@ -190,11 +246,13 @@ fn floor(node: &Node, plan: Plan) -> [Figures; 2] {
     let mut empty = Figures::new("an empty process (`true`)");
     let mut link = Figures::new(match plan.whom {
         Whom::Switched => "`ip link add … type veth`, then `ip link del`",
-        Whom::Interfaces | Whom::Ipam => "`ip link add … type macvlan`, then `ip link del`",
+        Whom::Interfaces | Whom::Ipam | Whom::Bandwidth => {
+            "`ip link add … type macvlan`, then `ip link del`"
+        }
     });
     let bare_link = match plan.whom {
         Whom::Switched => switched::bare_link,
-        Whom::Interfaces | Whom::Ipam => contender::bare_link,
+        Whom::Interfaces | Whom::Ipam | Whom::Bandwidth => contender::bare_link,
     };
     for call in 0..=plan.calls {
         let container = node.container(&format!("floor-{call}"));

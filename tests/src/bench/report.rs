@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Plan;
+use super::limits::Limits;
 use crate::plugin::Reply;
 use crate::stats::Times;
 
@@ -84,6 +85,9 @@ pub struct Report {
     /// The reference first.
     contenders: Vec<Figures>,
     floor: [Figures; 2],
+    /// How near traffic came to its limits, where that was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<Limits>,
 }
 
 /// One line of the table: what it is called, and how it is read from the figures.
@@ -105,7 +109,15 @@ impl Report {
             rounds,
             contenders,
             floor,
+            limits: None,
         }
+    }
+
+    /// The same with how near traffic came to its limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
+        self
     }
 
     fn rows(&self) -> Vec<Row> {
@@ -179,6 +191,9 @@ impl fmt::Display for Report {
                 f,
                 "THIS IS A DEBUG BUILD: its figures mean nothing, run it with --release."
             )?;
+        }
+        if let Some(limits) = &self.limits {
+            writeln!(f, "\n{limits}")?;
         }
         writeln!(f, "{}", self.machine)
     }

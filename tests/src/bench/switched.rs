@@ -40,8 +40,7 @@ impl Setup<'_> {
         let mut contenders = vec![Contender {
             name: "bridge + host-local".to_owned(),
             id: "reference".to_owned(),
-            plugin: Plugin::reference("bridge"),
-            config: reference,
+            chain: vec![(Plugin::reference("bridge"), reference)],
         }];
         let ours = [
             ("berth ovs, embedded store", "embedded", embedded),
@@ -50,8 +49,7 @@ impl Setup<'_> {
         contenders.extend(ours.map(|(name, id, store)| Contender {
             name: name.to_owned(),
             id: id.to_owned(),
-            plugin: Plugin::berth(),
-            config: berth(id, store),
+            chain: vec![(Plugin::berth(), berth(id, store))],
         }));
         contenders
     }

@@ -22,11 +22,15 @@ struct Arguments {
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u8).range(1..))]
     rounds: u8,
     /// IPAM plugins alone, as interface plugins call them: `berth-ipam` beside host-local.
-    #[arg(long, conflicts_with = "ovs")]
+    #[arg(long, conflicts_with_all = ["ovs", "bandwidth"])]
     ipam: bool,
     /// Ports of a bridge: the driver `ovs` beside Debian's bridge + host-local.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "bandwidth")]
     ovs: bool,
+    /// Interfaces with limits: berth beside the chain bridge + bandwidth; then how near traffic
+    /// comes to berth's limits.
+    #[arg(long)]
+    bandwidth: bool,
     /// A table for people, or everything measured for programs.
     #[arg(short, long, value_enum, default_value_t = Output::Markdown)]
     output: Output,
@@ -45,18 +49,25 @@ fn main() -> ExitCode {
         rounds,
         ipam,
         ovs,
+        bandwidth,
         output,
     } = Arguments::parse();
     let report = bench::run(Plan {
-        whom: match (ipam, ovs) {
-            (true, _) => Whom::Ipam,
-            (false, true) => Whom::Switched,
-            (false, false) => Whom::Interfaces,
+        whom: match (ipam, ovs, bandwidth) {
+            (true, _, _) => Whom::Ipam,
+            (false, true, _) => Whom::Switched,
+            (false, false, true) => Whom::Bandwidth,
+            (false, false, false) => Whom::Interfaces,
         },
         calls,
         at_once,
         rounds,
     });
+    let report = if bandwidth {
+        report.with_limits(bench::limits::run())
+    } else {
+        report
+    };
     let mut out = io::stdout().lock();
     let written = match output {
         Output::Markdown => write!(out, "{report}"),

@@ -94,6 +94,37 @@ fn a_pod_gets_the_address_that_its_annotation_asks_for() {
     assert_eq!(address, IpAddr::from([10, 20, 1, 77]));
 }
 
+/// By the capability `bandwidth`, of which containerd makes a rate and a burst beyond all measure,
+/// and by the annotation itself.
+#[test]
+fn case_66_a_pods_limits_are_those_of_its_annotations() {
+    for capability in [true, false] {
+        let site = Site::with_embedded_store();
+        let mut plugin = site.plugin();
+        plugin["capabilities"]["bandwidth"] = json!(capability);
+        site.configure(&plugin);
+        let containerd = containerd(&site);
+        let mut pod = pod(&site, "cart-0");
+        for (direction, rate) in [("ingress", "10M"), ("egress", "20M")] {
+            let annotation = format!("kubernetes.io/{direction}-bandwidth");
+            pod.annotations.insert(annotation, rate.to_owned());
+        }
+
+        let id = containerd.cri().run(&pod).expect("run a pod");
+
+        let (sandbox, address) = running(&containerd, &id);
+        let tc = debian::require("tc", "iproute2");
+        let shown = site.run_in(&sandbox.netns, &tc, &["qdisc", "show"]);
+        for limit in ["rate 10Mbit burst 15180b", "rate 20Mbit burst 15180b"] {
+            assert!(shown.contains(limit), "{capability}: no {limit} in {shown}");
+        }
+        assert!(site.lan().netns().ping(address), "the gateway reaches it");
+        containerd.cri().stop(&id).expect("stop the pod");
+        containerd.cri().remove(&id).expect("remove the pod");
+        assert_nothing_is_left(&site, &[address]);
+    }
+}
+
 #[test]
 fn a_stopped_and_removed_pod_leaves_nothing() {
     let site = Site::with_embedded_store();

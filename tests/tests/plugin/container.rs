@@ -63,6 +63,14 @@ impl Container<'_> {
         self
     }
 
+    /// What `tc -json` with `arguments` shows in the container.
+    #[track_caller]
+    pub(crate) fn tc(&self, arguments: &[&str]) -> Value {
+        let mut command = self.netns.command(e2e::debian::require("tc", "iproute2"));
+        let shown = e2e::process::output(command.arg("-json").args(arguments));
+        serde_json::from_str(&shown).unwrap_or_default()
+    }
+
     /// A call for this container's `eth0`.
     pub(crate) fn call_of<'a>(&'a self, command: &'a str) -> Call<'a> {
         Call {

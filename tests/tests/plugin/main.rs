@@ -13,6 +13,7 @@
 )]
 
 mod addresses;
+mod bandwidth;
 mod cases;
 mod check;
 mod concurrency;

@@ -15,8 +15,8 @@ fn what_a_later_release_serves_is_refused_by_name_and_del_goes_on() {
     let annotated = |name: &str| json!({ANNOTATIONS: {name: "x"}});
     let cases = [
         (
-            json!({"bandwidth": {"ingressRate": 1000, "ingressBurst": 1000}}),
-            "runtimeConfig.bandwidth",
+            json!({"bandwidth": {"ingressRate": 999, "ingressBurst": 1000}}),
+            "runtimeConfig.bandwidth.ingressRate",
         ),
         (annotated("berth.dev/reservation"), "berth.dev/reservation"),
         (annotated("berth.dev/sticky"), "berth.dev/sticky"),

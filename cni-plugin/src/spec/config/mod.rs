@@ -63,7 +63,7 @@ pub struct RuntimeConfig {
     pub ips: Vec<String>,
     /// The hardware address asked for.
     pub mac: Option<String>,
-    /// Limits on the traffic, which this release does not set.
+    /// Limits on the traffic, as the runtime wrote them.
     pub bandwidth: Option<Value>,
     /// The pod's annotations.
     #[serde(

@@ -9,6 +9,7 @@ use berth_types::{LocalPort, MacAddr};
 use ipnetwork::IpNetwork;
 
 use super::Work;
+use crate::bandwidth::Shaping;
 use crate::host::{Link, Netlink, NetlinkError, NetnsError};
 use crate::plan::{Announce, Gateways, NewLink, Port, Routers, Shape, Step};
 use crate::spec::{CniError, Code, ConflictCheck, RouteEntry};
@@ -199,6 +200,7 @@ impl Work<'_> {
                 Announce::Never
             },
             port: self.port.as_ref().map(port),
+            shaping: Shaping::of(self.wanted.limits, &self.incarnation, self.fresh.mtu()),
         })
     }
 }

@@ -181,6 +181,7 @@ impl Work<'_> {
             host,
             routes,
         } = built;
+        let limits = self.wanted.limits;
         let mac = link.mac.unwrap_or(lease.mac);
         let addresses = given::addresses(lease)?;
         let result = CniResult {
@@ -217,6 +218,8 @@ impl Work<'_> {
                 master: parent.name,
                 vlan: plan::vlan(self.link.vlan, lease.addresses.iter().map(|l| &l.subnet))?,
                 port: self.port.clone(),
+                ingress_rate: limits.ingress.map(|limit| limit.rate.bits()),
+                egress_rate: limits.egress.map(|limit| limit.rate.bits()),
             },
             addresses,
             revision: Some(lease.revision.0),

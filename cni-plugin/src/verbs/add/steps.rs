@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use super::Work;
 use super::build::Fault;
 use super::neighbours::announce;
+use crate::bandwidth;
 use crate::clock::pause;
 use crate::host::{Netlink, NetlinkError};
 use crate::ovs::{Client, NewPort, bridge, pending};
@@ -51,6 +52,7 @@ impl Work<'_> {
             } => set = set_route(netlink, index, *destination, *gateway)?,
             Step::FindGateways(gateways) => self.find_gateways(netlink, index, gateways)?,
             Step::Announce(addresses) => announce(netlink, index, addresses)?,
+            Step::Limit(shaping) => bandwidth::apply(netlink, index, shaping)?,
         }
         checkpoint(match step {
             Step::IgnoreRouters => "add.routers-ignored",
@@ -64,6 +66,7 @@ impl Work<'_> {
             Step::Route { .. } => "add.routed",
             Step::FindGateways(_) => "add.gateways-found",
             Step::Announce(_) => "add.announced",
+            Step::Limit(_) => "add.limited",
         });
         Ok(set)
     }

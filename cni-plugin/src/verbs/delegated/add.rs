@@ -215,6 +215,8 @@ impl Work<'_> {
             master: String::new(),
             vlan: None,
             port: None,
+            ingress_rate: None,
+            egress_rate: None,
         }
     }
 

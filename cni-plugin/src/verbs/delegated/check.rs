@@ -1,7 +1,7 @@
 //! CHECK of a delegated plugin: does the store still give the interface its addresses?
 
 use crate::spec::{CniError, Config, Invocation};
-use crate::verbs::check::{Previous, check_store, recorded};
+use crate::verbs::check::{Previous, check_store, recorded, recorded_ips};
 use crate::wanted::attachment;
 
 /// Compares the store with what the node wrote down, or else with the result of the ADD.
@@ -14,7 +14,7 @@ use crate::wanted::attachment;
 pub fn check(call: &Invocation, config: &Config) -> Result<String, CniError> {
     let id = attachment(call, config)?;
     let previous = Previous::of(config)?;
-    let mut ours = recorded(&super::files(config), &id);
+    let mut ours = recorded_ips(recorded(&super::files(config), &id).as_ref());
     if ours.is_empty() {
         ours = previous.of_interface(id.ifname.as_str());
     }

@@ -3,6 +3,7 @@
 
 mod add;
 mod any_moment;
+mod bandwidth;
 mod del;
 mod delegated;
 mod journal;
