@@ -93,9 +93,10 @@ fn answer_main(
         Verb::Del => verbs::del,
         Verb::Check => |call, config| verbs::check(call, &config.common),
         Verb::Status => |_, config| verbs::status(config),
+        Verb::Gc => |_, config| verbs::gc(&config.common),
     };
     let config = match call.verb {
-        Verb::Del => MainConfig::parse_for_del(config)?,
+        Verb::Del | Verb::Gc => MainConfig::parse_for_del(config)?,
         _ => MainConfig::parse(config)?,
     };
     *version = config.common.version;
@@ -114,6 +115,7 @@ fn answer_delegated(
         Verb::Del => delegated::del,
         Verb::Check => delegated::check,
         Verb::Status => |_, config| delegated::status(config),
+        Verb::Gc => |_, config| delegated::gc(config),
     };
     let config = Config::parse_delegated(config)?;
     *version = config.version;

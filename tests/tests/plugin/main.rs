@@ -19,6 +19,7 @@ mod container;
 mod del;
 mod delegated;
 mod families;
+mod gc;
 mod ground;
 mod kill;
 mod links;

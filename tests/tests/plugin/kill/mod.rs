@@ -5,6 +5,7 @@ mod add;
 mod any_moment;
 mod del;
 mod delegated;
+mod gc;
 mod journal;
 mod takeover;
 
