@@ -97,9 +97,10 @@ fn answer_main(
         Verb::Del => verbs::del,
         Verb::Check => verbs::check,
         Verb::Status => |_, config| verbs::status(config),
+        Verb::Gc => |_, config| verbs::gc(config),
     };
     let config = match call.verb {
-        Verb::Del => MainConfig::parse_for_del(config)?,
+        Verb::Del | Verb::Gc => MainConfig::parse_for_del(config)?,
         _ => MainConfig::parse(config)?,
     };
     *version = config.common.version;
@@ -118,6 +119,7 @@ fn answer_delegated(
         Verb::Del => delegated::del,
         Verb::Check => delegated::check,
         Verb::Status => |_, config| delegated::status(config),
+        Verb::Gc => |_, config| delegated::gc(config),
     };
     let config = Config::parse_delegated(config)?;
     *version = config.version;

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::{AttachmentId, NodeName, PoolName, ReservationId, address_from_key, address_key};
+use crate::{
+    AttachmentId, NetworkName, NodeName, PoolName, ReservationId, address_from_key, address_key,
+};
 
 /// Every pool's key begins with this.
 pub const POOLS: &str = "/berth/v1/pools/";
@@ -49,6 +51,11 @@ pub fn attachment(id: &AttachmentId) -> String {
 /// `attachments/<node>/`, what every attachment of the node begins with.
 pub fn attachments_of(node: &NodeName) -> String {
     format!("{ATTACHMENTS}{node}/")
+}
+
+/// `attachments/<node>/<network>/`, what every attachment of the node to that network begins with.
+pub fn attachments_to(node: &NodeName, network: &NetworkName) -> String {
+    format!("{ATTACHMENTS}{node}/{network}/")
 }
 
 /// `reservations/<id>`

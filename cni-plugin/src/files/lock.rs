@@ -20,6 +20,8 @@ pub(super) enum Patience {
     Long,
     /// Only a moment: the caller holds another lock meanwhile.
     Short,
+    /// Not at all: what another call works on is its business.
+    None,
 }
 
 impl Patience {
@@ -27,6 +29,7 @@ impl Patience {
         match self {
             Self::Long => 20_000,
             Self::Short => 500,
+            Self::None => 0,
         }
     }
 }

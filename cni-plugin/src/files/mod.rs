@@ -9,7 +9,8 @@
 //!
 //! `berth-ipam` keeps the same below `<runDir>/ipam`: interfaces that another plugin makes.
 //!
-//! - `tagged/<pool>` exists while the pool's addresses are in VLANs: a guess, see [`Tagging`].
+//! - `tagged/<pool>` exists while the pool's addresses are in VLANs: a guess, see [`Tagging`];
+//! - `gc/<network>.json` says since when GC sees attachments of which only the store tells;
 //! - `store-away` exists since the store was first found away.
 
 mod lock;
@@ -21,8 +22,8 @@ use std::path::{Path, PathBuf};
 
 use berth_ipam::uptime_ms;
 use berth_types::{
-    AttachmentId, BadRecord, Incarnation, LocalAttachment, LocalPort, MacAddr, NetnsRef, Record,
-    SchemaVersion,
+    AttachmentId, BadRecord, ContainerId, IfName, Incarnation, LocalAttachment, LocalPort, MacAddr,
+    NetnsRef, NetworkName, Record, SchemaVersion,
 };
 use nix::fcntl::Flock;
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,17 @@ impl RunFiles {
         self.lock_with(id, Patience::Short)
     }
 
+    /// Takes an attachment that no call works on; `None` when one does.
+    ///
+    /// # Errors
+    /// Code 5.
+    pub fn lock_idle(&self, id: &AttachmentId) -> Result<Option<Locked>, CniError> {
+        match self.lock_with(id, Patience::None) {
+            Err(error) if error.code() == Code::TryAgain => Ok(None),
+            locked => locked.map(Some),
+        }
+    }
+
     fn lock_with(&self, id: &AttachmentId, patience: Patience) -> Result<Locked, CniError> {
         let name = file_name(id);
         let intent = self.dir.join("intents").join(&name);
@@ -99,17 +111,19 @@ impl RunFiles {
     /// The records of all complete interfaces. One that cannot be read is passed over, also one
     /// that another call is about to remove.
     pub fn records(&self) -> Vec<LocalAttachment> {
-        let listed = fs::read_dir(self.dir.join("attachments"));
-        let paths = listed
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path());
-        let read = |path: PathBuf| {
-            let bytes = fs::read(&path).ok()?;
-            LocalAttachment::decode(path.display(), &bytes).ok()
-        };
-        paths.filter_map(read).collect()
+        all_in(&self.dir.join("attachments"))
+    }
+
+    /// The intents of all ADDs that are at work or were killed; passed over as in
+    /// [`RunFiles::records`].
+    pub fn intents(&self) -> Vec<Intent> {
+        all_in(&self.dir.join("intents"))
+    }
+
+    /// The containers and interfaces of which there is an intent's file, also an empty one.
+    pub fn intended(&self) -> Vec<(ContainerId, IfName)> {
+        let paths = paths_in(&self.dir.join("intents"));
+        paths.filter_map(|path| named_by(&path)).collect()
     }
 
     /// The record of a complete interface, without its lock. One that cannot be read counts as
@@ -147,6 +161,11 @@ impl RunFiles {
         if let Err(error) = remove(&self.away()) {
             tracing::debug!(%error, "the store's return could not be noted");
         }
+    }
+
+    /// Where GC of that network writes down what it saw.
+    pub fn gc_file(&self, network: &NetworkName) -> PathBuf {
+        self.dir.join("gc").join(format!("{network}.json"))
     }
 
     fn away(&self) -> PathBuf {
@@ -236,16 +255,7 @@ impl Locked {
     /// # Errors
     /// Code 5.
     pub fn write_record(&self, record: &LocalAttachment) -> Result<(), CniError> {
-        let write = || replace(&self.record, &record.encode());
-        let written = match write() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self
-                .record
-                .parent()
-                .map_or(Ok(()), fs::create_dir_all)
-                .and_then(|()| write()),
-            other => other,
-        };
-        written.map_err(|error| CniError::io(self.record.display(), &error))
+        replace_making_folder(&self.record, &record.encode())
     }
 
     /// Removes the record.
@@ -284,6 +294,45 @@ fn file_name(id: &AttachmentId) -> String {
     format!("{}-{ifname}.json", id.container)
 }
 
+/// The container and the interface that a file is named after: [`file_name`] the other way.
+fn named_by(path: &Path) -> Option<(ContainerId, IfName)> {
+    let name = path.file_name()?.to_str()?.strip_suffix(".json")?;
+    let (container, ifname) = name.rsplit_once('-')?;
+    let ifname = ifname.replace("%2d", "-").replace("%25", "%");
+    Some((container.parse().ok()?, ifname.parse().ok()?))
+}
+
+/// The paths in a folder; none where there is none.
+fn paths_in(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let listed = fs::read_dir(folder).into_iter().flatten().flatten();
+    listed.map(|entry| entry.path())
+}
+
+/// The records in a folder that can be read.
+fn all_in<R: Record>(folder: &Path) -> Vec<R> {
+    let read = |path: PathBuf| {
+        let bytes = fs::read(&path).ok()?;
+        R::decode(path.display(), &bytes).ok()
+    };
+    paths_in(folder).filter_map(read).collect()
+}
+
+/// Writes a file whose readers see all of it or nothing, in a folder that may not be there yet.
+///
+/// # Errors
+/// Code 5.
+pub(crate) fn replace_making_folder(path: &Path, bytes: &[u8]) -> Result<(), CniError> {
+    let write = || replace(path, bytes);
+    let written = match write() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| write()),
+        other => other,
+    };
+    written.map_err(|error| CniError::io(path.display(), &error))
+}
+
 /// The lock of the attachment keeps two writers apart, so that one name for fresh files will do.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
@@ -291,11 +340,37 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(fresh, path)
 }
 
-fn remove(path: &Path) -> Result<(), CniError> {
+/// Removes a file; one that is gone already is as good.
+///
+/// # Errors
+/// Code 5.
+pub(crate) fn remove(path: &Path) -> Result<(), CniError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(CniError::io(path.display(), &error))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_named_after_one_attachment_only() {
+        for raw in [
+            "n1/pods/a/eth0",
+            "n1/pods/a-b/net-1",
+            "n1/pods/x/a%2db-",
+            "n1/pods/x/%25",
+        ] {
+            let id: AttachmentId = raw.parse().unwrap();
+            let named = named_by(&Path::new("/run/berth/intents").join(file_name(&id)));
+            assert_eq!(named, Some((id.container, id.ifname)), "case: {raw}");
+        }
+        for other in ["store-away", "a.json", "a-b.new", "a-b/c.json"] {
+            assert_eq!(named_by(Path::new(other)), None, "case: {other}");
+        }
     }
 }

@@ -18,6 +18,8 @@ pub enum Verb {
     Check,
     /// Could an ADD be served?
     Status,
+    /// Clean up after the attachments that the runtime no longer has.
+    Gc,
     /// Which versions are spoken?
     Version,
 }
@@ -29,6 +31,7 @@ impl fmt::Display for Verb {
             Self::Del => "DEL",
             Self::Check => "CHECK",
             Self::Status => "STATUS",
+            Self::Gc => "GC",
             Self::Version => "VERSION",
         })
     }
@@ -58,13 +61,14 @@ impl Invocation {
             Some("DEL") => Verb::Del,
             Some("CHECK") => Verb::Check,
             Some("STATUS") => Verb::Status,
+            Some("GC") => Verb::Gc,
             Some("VERSION") => Verb::Version,
             other => return Err(unknown_command(other)),
         };
         let required: &[&str] = match verb {
             Verb::Add | Verb::Check => &["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"],
             Verb::Del => &["CNI_CONTAINERID", "CNI_IFNAME"],
-            Verb::Status | Verb::Version => &[],
+            Verb::Status | Verb::Gc | Verb::Version => &[],
         };
         let missing: Vec<_> = required
             .iter()
@@ -130,7 +134,7 @@ fn unknown_command(given: Option<&str>) -> CniError {
         None => "CNI_COMMAND is not set".to_owned(),
         Some(other) => format!("CNI_COMMAND: {other:?} is not a verb of this plugin"),
     };
-    let verbs = "use ADD, DEL, CHECK, STATUS or VERSION; \
+    let verbs = "use ADD, DEL, CHECK, STATUS, GC or VERSION; \
                  this program is a CNI plugin and is called by a container runtime";
     CniError::new(Code::InvalidEnvironment, message).details(verbs)
 }

@@ -8,8 +8,8 @@ mod version;
 
 pub(crate) use config::POOL_NAME;
 pub use config::{
-    Config, ConflictCheck, Driver, HostAccess, IpamConfig, LinkConfig, MacvlanConfig, MainConfig,
-    Mode, OvsConfig, RuntimeConfig,
+    Config, ConflictCheck, Driver, GcFields, HostAccess, IpamConfig, LinkConfig, MacvlanConfig,
+    MainConfig, Mode, OvsConfig, RuntimeConfig, ValidAttachments,
 };
 pub use error::{CniError, Code};
 pub use invocation::{CniArgs, Invocation, Verb};

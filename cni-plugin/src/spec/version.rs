@@ -41,7 +41,7 @@ impl Version {
         let since = match verb {
             Verb::Add | Verb::Del | Verb::Version => Self::V0_3_1,
             Verb::Check => Self::V0_4_0,
-            Verb::Status => Self::V1_1_0,
+            Verb::Status | Verb::Gc => Self::V1_1_0,
         };
         if self >= since {
             return Ok(());

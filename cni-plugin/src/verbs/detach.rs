@@ -56,6 +56,12 @@ fn is_of(link: &Link, incarnation: &Incarnation, unmarked: Option<MacAddr>) -> b
         }
 }
 
+/// Whether a link is marked for that life; `None` for one without a mark.
+pub(super) fn marked_for(link: &Link, incarnation: &Incarnation) -> Option<bool> {
+    let alias = link.alias.as_deref()?;
+    alias.starts_with(MARK).then(|| alias == mark(incarnation))
+}
+
 /// Whether a complete interface stands where it was made, or at `also`.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ mod claim;
 mod del;
 pub mod delegated;
 mod detach;
+mod gc;
 mod given;
 mod leavings;
 mod status;
@@ -15,6 +16,7 @@ mod takeover;
 pub use add::add;
 pub use check::check;
 pub use del::del;
+pub use gc::gc;
 pub use status::status;
 
 use nix::errno::Errno;

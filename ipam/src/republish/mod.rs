@@ -42,6 +42,7 @@ use answer::Asked;
 use local::Local;
 pub use local::Unfinished;
 pub use merge::{Conflict, Obstacle};
+pub use namespaces::Namespaces;
 use publish::{Ended, Publisher};
 pub use publish::{Proof, Stale};
 

@@ -1,17 +1,19 @@
 //! Which network namespaces exist on this machine.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use berth_types::NetnsRef;
 use nix::unistd::geteuid;
 
 /// The inode numbers of all network namespaces that could be found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Namespaces {
-    inodes: BTreeSet<u64>,
+pub struct Namespaces {
+    /// With where it is mounted, if it is.
+    inodes: BTreeMap<u64, Option<PathBuf>>,
     /// Not all processes could be looked at, so one that is not among them may exist all the same.
     partial: bool,
 }
@@ -20,12 +22,14 @@ impl Namespaces {
     /// Looks at every thread, and at every namespace that is mounted somewhere.
     ///
     /// What root may not look at has more rights than root, and is no container.
-    pub(super) fn find() -> Self {
+    pub fn find() -> Self {
         let mut found = Self {
             partial: !geteuid().is_root(),
             ..Self::default()
         };
-        found.inodes.extend(mounted());
+        found
+            .inodes
+            .extend(mounted().map(|(inode, at)| (inode, Some(at))));
         let Ok(processes) = fs::read_dir("/proc") else {
             found.partial = true;
             return found;
@@ -37,7 +41,9 @@ impl Namespaces {
             };
             for thread in threads.filter_map(Result::ok) {
                 let there = fs::metadata(thread.path().join("ns/net")).ok();
-                found.inodes.extend(there.map(|there| there.ino()));
+                if let Some(there) = there {
+                    found.inodes.entry(there.ino()).or_default();
+                }
             }
         }
         found
@@ -45,26 +51,38 @@ impl Namespaces {
 
     /// Whether it may exist; `false` is proof that it is gone. The kernel uses inode numbers again,
     /// so `true` may be said of another.
-    pub(super) fn may_have(&self, netns: &NetnsRef) -> bool {
+    pub fn may_have(&self, netns: &NetnsRef) -> bool {
         let at_its_path = match fs::metadata(&netns.path) {
             Ok(there) => there.ino() == netns.inode,
             Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
         };
-        self.partial || at_its_path || self.inodes.contains(&netns.inode)
+        self.partial || at_its_path || self.inodes.contains_key(&netns.inode)
+    }
+
+    /// Where the namespace of that inode number is mounted, if it is.
+    pub fn mounted_at(&self, inode: u64) -> Option<&Path> {
+        self.inodes.get(&inode)?.as_deref()
     }
 }
 
 /// Namespaces kept by a mount, as `ip netns` and container runtimes do.
-fn mounted() -> impl Iterator<Item = u64> {
+fn mounted() -> impl Iterator<Item = (u64, PathBuf)> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let inodes: Vec<_> = mounts.lines().filter_map(mounted_inode).collect();
-    inodes.into_iter()
+    let found: Vec<_> = mounts.lines().filter_map(mounted_namespace).collect();
+    found.into_iter()
 }
 
-/// The namespace in a line of `mountinfo`, whose fourth field is then `net:[4026531840]`.
-fn mounted_inode(line: &str) -> Option<u64> {
-    let root = line.split(' ').nth(3)?;
-    root.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
+/// The namespace in a line of `mountinfo`, whose fourth field is then `net:[4026531840]`, and the
+/// fifth where that is mounted. A path with blanks is escaped there and leads nowhere.
+fn mounted_namespace(line: &str) -> Option<(u64, PathBuf)> {
+    let mut fields = line.split(' ').skip(3);
+    let (root, at) = (fields.next()?, fields.next()?);
+    let inode = root
+        .strip_prefix("net:[")?
+        .strip_suffix(']')?
+        .parse()
+        .ok()?;
+    Some((inode, at.into()))
 }
 
 #[cfg(test)]
@@ -74,13 +92,14 @@ mod tests {
     #[test]
     fn a_mounted_namespace_is_read_from_its_line() {
         let line = "41 25 0:4 net:[4026532299] /run/netns/a rw shared:5 - nsfs nsfs rw";
-        assert_eq!(mounted_inode(line), Some(4_026_532_299));
+        let at = PathBuf::from("/run/netns/a");
+        assert_eq!(mounted_namespace(line), Some((4_026_532_299, at)));
         for other in [
             "22 1 8:1 / / rw - ext4 /dev/sda1 rw",
             "41 25 0:4 mnt:[4026532299] /x rw - nsfs nsfs rw",
             "",
         ] {
-            assert_eq!(mounted_inode(other), None, "case: {other:?}");
+            assert_eq!(mounted_namespace(other), None, "case: {other:?}");
         }
     }
 

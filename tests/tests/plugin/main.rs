@@ -21,6 +21,7 @@ mod container;
 mod del;
 mod delegated;
 mod families;
+mod gc;
 mod ground;
 mod kill;
 mod links;

@@ -1,6 +1,7 @@
 //! The network configuration on stdin: parsed once, every field checked.
 
 mod fields;
+mod gc;
 mod ipam;
 mod later;
 mod link;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 use super::{CniError, Code, Dns, Version};
 use fields::Fields;
 pub(super) use fields::null_is_empty;
+pub use gc::{GcFields, ValidAttachments};
 pub use ipam::IpamConfig;
 pub(crate) use ipam::POOL_NAME;
 pub use link::{ConflictCheck, Driver, HostAccess, LinkConfig, MacvlanConfig, Mode, OvsConfig};
@@ -42,6 +44,8 @@ pub struct Config {
     pub dns: Dns,
     /// The result of the ADD, for CHECK; of another plugin, when ADD has one.
     pub prev_result: Option<Value>,
+    /// What the runtime adds for GC.
+    pub gc: GcFields,
 }
 
 /// A network configuration that `berth` can serve, which makes the interface itself.
@@ -155,6 +159,7 @@ impl Config {
             args_ips: args_ips(fields)?,
             dns: fields.section("dns", DNS)?.unwrap_or_default(),
             prev_result: fields.present("prevResult").cloned(),
+            gc: GcFields::of(fields),
         })
     }
 }

@@ -167,7 +167,7 @@ impl Work<'_> {
             bearer.take_down(None)?;
             return Ok(ended);
         }
-        if !bearer.is_gone()? {
+        if !bearer.is_gone(None)? {
             let message = format!(
                 "CNI_IFNAME: {} is the interface of {}",
                 self.id.ifname, record.attachment

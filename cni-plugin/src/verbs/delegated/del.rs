@@ -29,7 +29,7 @@ pub fn del(call: &Invocation, config: &Config) -> Result<String, CniError> {
     let netns = call.netns().map(std::path::PathBuf::as_path);
     if let Some(record) = &record
         && record.attachment != id
-        && !Bearer::from(record).is_gone()?
+        && !Bearer::from(record).is_gone(None)?
     {
         // Another network's interface, which this network's ADD was refused for; or that network
         // was renamed since.

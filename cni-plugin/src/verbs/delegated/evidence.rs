@@ -58,7 +58,7 @@ impl OthersSandboxes<'_> {
             locked.record()?
         };
         match record.filter(|record| record.incarnation == *incarnation) {
-            Some(record) => Bearer::from(&record).is_gone(),
+            Some(record) => Bearer::from(&record).is_gone(None),
             None => netns.map_or(Ok(false), |seen| {
                 let found = Netns::find(seen, None)?;
                 Ok(found.is_none())

@@ -14,11 +14,13 @@ mod add;
 mod check;
 mod del;
 mod evidence;
+mod gc;
 mod standing;
 
 pub use add::add;
 pub use check::check;
 pub use del::del;
+pub use gc::gc;
 
 use crate::files::RunFiles;
 use crate::spec::{CniError, Config};

@@ -78,12 +78,12 @@ impl Bearer {
         self.with_link(also, down).map(|_| ())
     }
 
-    /// Whether the interface itself is gone, with or without its namespace.
+    /// Whether the interface itself is gone, with or without its namespace; `also` as above.
     ///
     /// # Errors
     /// Code 11 when that cannot be told.
-    pub(super) fn is_gone(&self) -> Result<bool, CniError> {
-        let Some(netns) = self.find(None)? else {
+    pub(super) fn is_gone(&self, also: Option<&Path>) -> Result<bool, CniError> {
+        let Some(netns) = self.find(also)? else {
             return Ok(true);
         };
         let Some(mac) = self.mac else {

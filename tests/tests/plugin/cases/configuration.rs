@@ -151,6 +151,9 @@ fn case_10_a_verb_that_came_later_is_code_1() {
         ("STATUS", "0.3.1", "1.1.0"),
         ("STATUS", "0.4.0", "1.1.0"),
         ("STATUS", "1.0.0", "1.1.0"),
+        ("GC", "0.3.1", "1.1.0"),
+        ("GC", "0.4.0", "1.1.0"),
+        ("GC", "1.0.0", "1.1.0"),
     ] {
         let container = ground.container("a").with("/cniVersion", json!(version));
         let error = container.answer(&container.call_of(verb)).failure();

@@ -30,7 +30,7 @@ pub(crate) fn container<'a>(ground: &'a Ground, id: &str) -> Container<'a> {
 }
 
 /// A ground on which the reference plugin `name` is called, and finds `berth-ipam`.
-fn under(name: &str, kind: Kind, pool: &[&str]) -> Ground {
+pub(crate) fn under(name: &str, kind: Kind, pool: &[&str]) -> Ground {
     program("berth-ipam", "berth-cni");
     let mut ground = Ground::new(kind, pool);
     ground.plugin = Plugin {
@@ -41,7 +41,12 @@ fn under(name: &str, kind: Kind, pool: &[&str]) -> Ground {
 }
 
 /// A container with the main plugin's own fields in its configuration.
-fn container_of<'a>(ground: &'a Ground, node: &'a Node, id: &str, main: &Value) -> Container<'a> {
+pub(crate) fn container_of<'a>(
+    ground: &'a Ground,
+    node: &'a Node,
+    id: &str,
+    main: &Value,
+) -> Container<'a> {
     let mut container = Container::new(ground, node, id);
     container.config = json!({
         "cniVersion": "1.0.0", "name": NETWORK,
