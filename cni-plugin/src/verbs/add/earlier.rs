@@ -96,7 +96,11 @@ impl Work<'_> {
         let Some(asked) = asked else {
             return Ok(());
         };
-        let has: Vec<_> = record.addresses.iter().map(|a| a.cidr.to_string()).collect();
+        let has: Vec<_> = record
+            .addresses
+            .iter()
+            .map(|a| a.cidr.to_string())
+            .collect();
         let message = format!(
             "address {asked} is asked for, while interface {} stands with {}",
             self.id.ifname,

@@ -70,10 +70,11 @@ fn case_20_an_add_that_asks_for_another_address_is_no_repetition() {
     let ground = Ground::new(Kind::Embedded, WIDE);
     let container = ground.container("a");
     let first = container.add().address();
-    let container = container.with("/runtimeConfig/ips", json!([first.to_string()]));
+    let container = container.with("/runtimeConfig", json!({"ips": [first.to_string()]}));
     assert_eq!(container.add().address(), first);
-    let container = container.with("/runtimeConfig/ips", json!(["10.20.1.200"]));
-    container.refused(7, &["10.20.1.200", &first.to_string(), "delete"]);
+    let container = container.with("/runtimeConfig", json!({"ips": ["10.20.1.200"]}));
+    let error = container.add().failure();
+    assert_names(&error, 7, &["10.20.1.200", &first.to_string()]);
     assert_eq!(ground.held(), [first]);
     container.assert_connected(first);
     container.del().success();
