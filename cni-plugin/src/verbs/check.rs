@@ -14,7 +14,7 @@ use crate::files::RunFiles;
 use crate::host::{LinkKind, Netlink, NetlinkError, Netns};
 use crate::host_access;
 use crate::ovs::bridge;
-use crate::spec::{CniError, Code, Config, Driver, Invocation, MainConfig};
+use crate::spec::{CniError, Code, Config, Driver, Invocation, LinkConfig, MainConfig};
 use crate::wanted::attachment;
 
 /// What CHECK reads of `prevResult`; others may have added more.
@@ -71,7 +71,7 @@ pub fn check(call: &Invocation, config: &MainConfig) -> Result<String, CniError>
     check_interface(&netns, &id, &link.driver, &ours)?;
     if let Some(record) = record {
         check_port(&record)?;
-        check_access(&netns, &record)?;
+        check_access(&netns, &record, link)?;
         check_limits(&netns, &record)?;
     }
     check_store(config, &id, &ours)?;
@@ -206,12 +206,18 @@ fn check_port(record: &LocalAttachment) -> Result<(), CniError> {
 }
 
 /// Looks whether node and container still reach each other, where the ADD led them.
-fn check_access(netns: &Netns, record: &LocalAttachment) -> Result<(), CniError> {
+fn check_access(
+    netns: &Netns,
+    record: &LocalAttachment,
+    link: &LinkConfig,
+) -> Result<(), CniError> {
     if record.link.host_end.is_none() {
         return Ok(());
     }
     let addresses: Vec<_> = record.addresses.iter().map(|own| own.cidr.ip()).collect();
-    match host_access::missing(netns, &record.attachment, &addresses)? {
+    let services = link.host_access.as_ref();
+    let services = services.map_or_else(Default::default, |a| a.service_cidrs.as_slice());
+    match host_access::missing(netns, &record.attachment, &addresses, services)? {
         None => Ok(()),
         Some(what) => wrong(&record.attachment.ifname, what),
     }

@@ -83,7 +83,11 @@ impl Nft {
             for (kind, body) in self.receive(WHAT)? {
                 match kind {
                     DONE => return Ok(names),
-                    ERROR => refused(WHAT, &body)?,
+                    ERROR => match refused(WHAT, &body) {
+                        // A kernel without `nf_tables` has none.
+                        Err(error) if is_unknown(&error) => return Ok(names),
+                        other => other?,
+                    },
                     _ => names.extend(name_in(body.get(GENERAL..).unwrap_or_default())),
                 }
             }
@@ -137,6 +141,14 @@ fn refused(what: &str, body: &[u8]) -> Result<(), NetlinkError> {
         errno: Errno::from_raw(code.saturating_neg()),
         words: String::new(),
     })
+}
+
+/// Whether the kernel does not know what it was asked.
+fn is_unknown(error: &NetlinkError) -> bool {
+    matches!(
+        error.errno(),
+        Some(Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOENT)
+    )
 }
 
 fn broken(what: &str, source: io::Error) -> NetlinkError {

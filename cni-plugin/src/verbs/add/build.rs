@@ -184,6 +184,16 @@ impl Work<'_> {
         let Some(config) = &self.link.host_access else {
             return Ok(None);
         };
+        for leased in &lease.addresses {
+            let (subnet, pool) = (leased.subnet.cidr, &lease.pool);
+            let overlaps = |cidr: &&IpNetwork| {
+                cidr.contains(subnet.network()) || subnet.contains(cidr.network())
+            };
+            if let Some(cidr) = config.service_cidrs.iter().find(overlaps) {
+                let remedy = format!("it overlaps {subnet} of pool {pool}, which is on the LAN");
+                return Err(CniError::field("serviceCidrs", cidr, &remedy));
+            }
+        }
         let addresses: Vec<_> = lease
             .addresses
             .iter()

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::Work;
 use crate::files::{Intent, Locked};
 use crate::host::{Netlink, NetlinkError};
+use crate::host_access;
 use crate::spec::{CniError, CniResult, Code};
 use crate::verbs::allocator::Allocator;
 use crate::verbs::detach;
@@ -120,13 +121,21 @@ impl Work<'_> {
             let addresses = netlink.addresses(link.index)?;
             Ok::<_, NetlinkError>(Some((link, addresses)))
         })??;
-        Ok(seen.is_some_and(|(link, addresses)| {
+        let stands = seen.is_some_and(|(link, addresses)| {
             link.index == record.link.ifindex
                 && link.up
                 && record
                     .addresses
                     .iter()
                     .all(|address| addresses.contains(&address.cidr))
-        }))
+        });
+        if !stands || record.link.host_end.is_none() {
+            return Ok(stands);
+        }
+        let addresses: Vec<_> = record.addresses.iter().map(|own| own.cidr.ip()).collect();
+        let services = self.link.host_access.as_ref();
+        let services = services.map_or_else(Default::default, |a| a.service_cidrs.as_slice());
+        let missing = host_access::missing(&self.netns, &record.attachment, &addresses, services)?;
+        Ok(missing.is_none())
     }
 }
