@@ -4,7 +4,9 @@
 
 mod address;
 mod cli;
+mod conf;
 mod confirm;
+mod doctor;
 mod error;
 mod node;
 mod observe;
@@ -47,6 +49,7 @@ async fn run(
         Command::Reserve(command) => reservation::run(&store()?, command, now, out).await,
         Command::Ip(command) => address::run(&cli.store, command, now, out).await,
         Command::Release(args) => address::release(&store()?, args, now, out).await,
+        Command::Doctor(args) => doctor::run(args, out),
         Command::Node(command) => run_node(cli, command, now, out).await,
         Command::StoreAdmin(StoreCommand::Status) => store_admin::status(&store()?, out).await,
         Command::StoreAdmin(StoreCommand::Close { reason }) => {

@@ -8,6 +8,7 @@
 
 mod addresses;
 mod bad_input;
+mod doctor;
 mod history;
 mod pools;
 mod races;

@@ -20,6 +20,7 @@ mod concurrency;
 mod container;
 mod del;
 mod delegated;
+mod doctor;
 mod families;
 mod gc;
 mod ground;
