@@ -30,7 +30,7 @@ pub(super) fn mark(incarnation: &Incarnation) -> String {
 /// The hardware address a link of that life is made with, before it is marked.
 ///
 /// Locally administered and unicast.
-pub(super) fn first_mac(incarnation: &Incarnation) -> MacAddr {
+pub(crate) fn first_mac(incarnation: &Incarnation) -> MacAddr {
     let text = incarnation.to_string();
     let mut digits = text.as_bytes().chunks_exact(2).map(|pair| {
         let pair = str::from_utf8(pair).ok();

@@ -4,15 +4,14 @@ use std::net::IpAddr;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use berth_ipam::{Lease, Leased, Request};
-use berth_types::{LocalPort, MacAddr};
+use berth_ipam::{Lease, Request};
+use berth_types::MacAddr;
 use ipnetwork::IpNetwork;
 
 use super::Work;
-use crate::bandwidth::Shaping;
 use crate::host::{Link, Netlink, NetlinkError, NetnsError};
-use crate::plan::{Announce, Gateways, NewLink, Port, Routers, Shape, Step};
-use crate::spec::{CniError, Code, ConflictCheck, RouteEntry};
+use crate::plan::{Granted, NewLink, Outline, Shape, Step};
+use crate::spec::{CniError, Code, RouteEntry};
 use crate::verbs::allocator::Allocator;
 use crate::verbs::claim::{Unclaimed, claim};
 use crate::verbs::takeover::Sandboxes;
@@ -169,49 +168,28 @@ impl Work<'_> {
     }
 
     /// What the interface is to be.
-    pub(super) fn shape(&self, lease: &Lease) -> Result<Shape, CniError> {
-        let vlan = self.vlan(lease)?;
-        let port = |port: &LocalPort| Port {
-            place: port.clone(),
-            mac: lease.mac,
-            vlan,
+    fn shape(&self, lease: &Lease) -> Result<Shape, CniError> {
+        let outline = Outline {
+            link: self.link,
+            limits: self.wanted.limits,
+            incarnation: &self.incarnation,
+            made: &self.fresh,
+            port: self.port.as_ref(),
         };
-        Ok(Shape {
-            addresses: lease
-                .addresses
-                .iter()
-                .map(|leased| (leased.address, leased.subnet.clone()))
-                .collect(),
-            mac: (!self.link.driver.keeps_parents_mac()).then_some(lease.mac),
-            routers: if self.link.accept_ra {
-                Routers::Followed
-            } else {
-                Routers::Ignored
-            },
-            probed: self.probed(lease),
-            gateways: if self.link.gateway_check {
-                Gateways::MustAnswer
-            } else {
-                Gateways::Trusted
-            },
-            announce: if self.link.announce {
-                Announce::AtOnce
-            } else {
-                Announce::Never
-            },
-            port: self.port.as_ref().map(port),
-            shaping: Shaping::of(self.wanted.limits, &self.incarnation, self.fresh.mtu()),
-        })
+        outline.shape(&granted(lease))
     }
 }
 
-impl Work<'_> {
-    /// The addresses that the LAN is asked for: all, or those that are doubtful.
-    fn probed(&self, lease: &Lease) -> Vec<IpAddr> {
-        let always = self.link.conflict_check == ConflictCheck::Always;
-        let due = |leased: &&Leased| always || leased.record.unproven;
-        let probed = lease.addresses.iter().filter(due);
-        probed.map(|leased| leased.address).collect()
+/// What the store gave, as far as the interface is shaped by it.
+fn granted(lease: &Lease) -> Granted {
+    let addresses = lease.addresses.iter();
+    let doubtful = addresses.clone().filter(|leased| leased.record.unproven);
+    Granted {
+        doubtful: doubtful.map(|leased| leased.address).collect(),
+        addresses: addresses
+            .map(|leased| (leased.address, leased.subnet.clone()))
+            .collect(),
+        mac: lease.mac,
     }
 }
 
