@@ -14,7 +14,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use consent::{Consent, ConsentArgs};
-pub(crate) use host::DoctorArgs;
+pub(crate) use host::{DoctorArgs, ExplainArgs};
 pub(crate) use ip::{IpCommand, ListArgs, LogArgs, ReleaseArgs};
 pub(crate) use node::{AdoptArgs, DeadArgs, HereArgs, NodeCommand, RepublishArgs, StoreCommand};
 pub(crate) use pool::{
@@ -94,6 +94,8 @@ pub(crate) enum Command {
     StoreAdmin(StoreCommand),
     /// Take addresses away from whoever holds them.
     Release(ReleaseArgs),
+    /// Show what an ADD would do on this host, without doing it.
+    Explain(ExplainArgs),
     /// Test whether this host can serve its networks, and say what to do where it cannot.
     Doctor(DoctorArgs),
     /// Print a completion script for a shell.

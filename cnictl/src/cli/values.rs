@@ -51,6 +51,13 @@ pub(crate) fn switch(raw: &str) -> Result<bool, String> {
     }
 }
 
+/// An annotation: its name and what it says.
+pub(crate) fn annotation(raw: &str) -> Result<(String, String), String> {
+    let pair = raw.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = pair.ok_or_else(|| "write NAME=VALUE".to_owned())?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 /// For how long something is waited for.
 pub(crate) fn patience(raw: &str) -> Result<Duration, String> {
     let seconds = raw.parse::<u16>().ok();

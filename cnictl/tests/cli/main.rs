@@ -9,6 +9,7 @@
 mod addresses;
 mod bad_input;
 mod doctor;
+mod explain;
 mod history;
 mod pools;
 mod races;

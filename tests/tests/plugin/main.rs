@@ -21,6 +21,7 @@ mod container;
 mod del;
 mod delegated;
 mod doctor;
+mod explain;
 mod families;
 mod gc;
 mod ground;
