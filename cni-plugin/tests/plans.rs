@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Fewer would mean that cases were lost.
-const CASES: usize = 33;
+const CASES: usize = 35;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +39,9 @@ struct RequestFile {
 struct HostFile {
     links: Vec<LinkFile>,
     given: Vec<GivenFile>,
+    /// The node's own addresses.
+    #[serde(default)]
+    addresses: Vec<IpAddr>,
 }
 
 #[derive(Deserialize)]
@@ -122,12 +125,17 @@ fn plan(request: &RequestFile, host: HostFile) -> Result<Whole, CniError> {
     })?;
     let wanted = Wanted::new(&call, &config.common)?;
     let id = attachment(&call, &config.common)?;
-    let HostFile { links, given } = host;
+    let HostFile {
+        links,
+        given,
+        addresses,
+    } = host;
     let links: Vec<_> = links.into_iter().map(LinkFile::link).collect();
     let is_vlan = |link: &&Link| matches!(link.kind, LinkKind::Vlan(_));
     let seen = Seen {
         vlans: links.iter().filter(is_vlan).cloned().collect(),
         links,
+        addresses,
     };
     let life = Incarnation::from_random([7; 16]);
     let grant = |fresh: &Fresh| Ok(granted(&given, fresh));

@@ -2,15 +2,21 @@
 
 use std::net::IpAddr;
 
-use berth_types::{Incarnation, LocalPort, MacAddr, Subnet, VlanId};
+use berth_types::{AttachmentId, Incarnation, LocalPort, MacAddr, Subnet, VlanId};
 
 use super::{Announce, Gateways, NewLink, Port, Routers, Shape, vlan};
 use crate::bandwidth::{Limits, Shaping};
+use crate::host_access::{self, Access, Ends};
 use crate::spec::{CniError, ConflictCheck, LinkConfig};
+use crate::verbs::pair_mac;
 
 /// What is known before the store has answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Outline<'a> {
+    /// The attachment.
+    pub id: &'a AttachmentId,
+    /// The node's addresses that the container is to reach past the LAN.
+    pub node: &'a [IpAddr],
     /// The configuration.
     pub link: &'a LinkConfig,
     /// The limits that were asked for.
@@ -48,7 +54,7 @@ impl Outline<'_> {
     /// What the interface is to be.
     ///
     /// # Errors
-    /// As [`vlan`].
+    /// As [`vlan`] and [`Ends::of`].
     pub fn shape(&self, granted: &Granted) -> Result<Shape, CniError> {
         let link = self.link;
         let vlan = granted.vlan(link)?;
@@ -77,8 +83,23 @@ impl Outline<'_> {
                 Announce::Never
             },
             port: self.port.map(port),
+            access: self.access(granted)?,
             shaping: Shaping::of(self.limits, self.incarnation, self.made.mtu()),
         })
+    }
+
+    /// How node and container are to reach each other.
+    fn access(&self, granted: &Granted) -> Result<Option<Access>, CniError> {
+        let Some(config) = &self.link.host_access else {
+            return Ok(None);
+        };
+        let addresses = granted.addresses.iter().map(|(address, _)| *address);
+        let addresses: Vec<_> = addresses.collect();
+        let end = (self.made.mtu(), pair_mac(self.incarnation));
+        let ends = Ends::of(self.id)?;
+        Ok(Some(host_access::plan(
+            config, ends, end, &addresses, self.node,
+        )))
     }
 
     /// The addresses that the LAN is asked for: all, or those that are doubtful.

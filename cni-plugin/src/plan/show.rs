@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use super::{NewLink, NodeStep, Port, Step};
 use crate::bandwidth::Shaping;
 use crate::host::{Bucket, Macvlan, Veth};
+use crate::host_access::Access;
 use crate::spec::Mode;
 
 impl Display for NodeStep {
@@ -91,6 +92,30 @@ impl Display for Step {
                 write!(f, "wait for an answer of {}", list(&gateways))
             }
             Self::Announce(addresses) => write!(f, "announce {}", list(addresses)),
+            Self::GiveAccess(Access {
+                ends,
+                to_container,
+                to_node,
+                table,
+                mtu: _,
+                mac: _,
+            }) => {
+                let to: Vec<_> = to_container.iter().map(|(address, _)| address).collect();
+                let ways: Vec<_> = to_node.iter().map(|way| way.destination).collect();
+                let (inside, node) = (&ends.inside, &ends.node);
+                write!(
+                    f,
+                    "make {inside} with {node} on the node, which leads there to {}",
+                    list(&to)
+                )?;
+                write!(f, ", and to the node to {}", list(&ways))?;
+                let masquerades = table.is_some();
+                f.write_str(if masquerades {
+                    "; services are reached under the node's address"
+                } else {
+                    ""
+                })
+            }
             Self::Limit(Shaping {
                 ingress,
                 egress,

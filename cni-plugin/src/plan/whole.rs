@@ -1,5 +1,7 @@
 //! The whole plan of an ADD, for whoever wants to see it and not have it done.
 
+use std::net::IpAddr;
+
 use berth_types::{AttachmentId, IfName, Incarnation, VlanId};
 
 use super::{Fresh, Granted, NewLink, Outline, Step, mtu, parent};
@@ -15,6 +17,8 @@ pub struct Seen {
     pub links: Vec<Link>,
     /// Those of them that are VLAN sub-interfaces.
     pub vlans: Vec<Link>,
+    /// The node's addresses that a container with `hostAccess` reaches past the LAN.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// One change on the node, before the container's namespace is entered.
@@ -76,6 +80,8 @@ pub fn whole(
     )?;
     let granted = grant(&fresh)?;
     let outline = Outline {
+        id,
+        node: &seen.addresses,
         link,
         limits: wanted.limits,
         incarnation,

@@ -9,6 +9,7 @@ mod sheet;
 use std::io::Write;
 
 use berth_cni::host::Netlink;
+use berth_cni::host_access::node_addresses;
 use berth_cni::plan::{self, Fresh, Granted, Seen};
 use berth_cni::spec::{CniError, Code, Invocation, MainConfig};
 use berth_cni::wanted::{Wanted, attachment};
@@ -91,13 +92,17 @@ async fn explain(args: &ExplainArgs, conf: &Conf) -> Result<Explained, CniError>
     let unknown = |failure: Failure| CniError::new(Code::Internal, failure.to_string());
     let life = Incarnation::from_random(random().map_err(unknown)?);
     let mut host = Netlink::open()?;
+    // What the host refuses, an ADD refuses before it asks the store.
+    let parent = plan::parent(&config.link.driver, |name| host.link_by_name(name))?;
+    let addresses = match &config.link.host_access {
+        Some(_) => node_addresses(&mut host, parent.index)?,
+        None => Vec::new(),
+    };
     let seen = Seen {
         links: host.links()?,
         vlans: host.vlans()?,
+        addresses,
     };
-    // What the host refuses, an ADD refuses before it asks the store.
-    let by_name = |name: &_| host.link_by_name(name);
-    plan::parent(&config.link.driver, by_name)?;
     let first = first::first(&config.common, &wanted.wish).await?;
     let grant = |fresh: &Fresh| Ok(granted(&first, fresh));
     let whole = plan::whole((&wanted, &config.link), (&id, &life), &seen, grant)?;

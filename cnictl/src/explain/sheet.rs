@@ -59,7 +59,7 @@ impl Explained {
                 How::Asked => "it is asked for",
                 How::Reserved => "it is kept for this workload",
                 How::Hint => "would be tried first, as this node believes",
-                How::Scan => "would be tried first after a look into the store",
+                How::Scan => "would be tried first, or another that a look into the store finds",
             };
             (
                 "store",

@@ -25,6 +25,7 @@ mod explain;
 mod families;
 mod gc;
 mod ground;
+mod host_access;
 mod kill;
 mod links;
 mod machine;

@@ -62,8 +62,8 @@ pub(super) struct Built {
     pub(super) link: Link,
     /// The node's interface it stands on.
     pub(super) parent: Link,
-    /// The node's end, of a pair.
-    pub(super) host: Option<Link>,
+    /// The ends on the node, of pairs.
+    pub(super) host: Vec<Link>,
     /// The routes that were set; others were there already.
     pub(super) routes: Vec<RouteEntry>,
 }
@@ -149,14 +149,10 @@ impl Work<'_> {
             let link = netlink.link_by_index(fresh.index)?.ok_or_else(gone)?;
             let addresses = netlink.addresses(link.index)?;
             verify(&steps, &link, &addresses)?;
-            let end = match &self.fresh {
-                NewLink::Macvlan(_) => None,
-                NewLink::Veth(veth) => host.link_by_name(&veth.host)?,
-            };
             Ok(Built {
                 link,
                 parent: placed.parent,
-                host: end,
+                host: self.host_ends(host)?,
                 routes,
             })
         };
@@ -167,9 +163,24 @@ impl Work<'_> {
         })
     }
 
+    /// The ends on the node: of the interface itself, and of the pair to the node.
+    fn host_ends(&self, host: &mut Netlink) -> Result<Vec<Link>, NetlinkError> {
+        let own = match &self.fresh {
+            NewLink::Macvlan(_) => None,
+            NewLink::Veth(veth) => Some(veth.host.clone()),
+        };
+        let mut ends = Vec::new();
+        for name in own.into_iter().chain(self.host_end()) {
+            ends.extend(host.link_by_name(&name)?);
+        }
+        Ok(ends)
+    }
+
     /// What the interface is to be.
     fn shape(&self, lease: &Lease) -> Result<Shape, CniError> {
         let outline = Outline {
+            id: &self.id,
+            node: &self.node,
             link: self.link,
             limits: self.wanted.limits,
             incarnation: &self.incarnation,

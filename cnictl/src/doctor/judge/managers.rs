@@ -12,6 +12,9 @@ use crate::doctor::seen::{Manager, NetworkFile, Seen, SeenParts};
 /// What the links of the driver `ovs` are called, as a pattern.
 const PORTS: &str = "bv*";
 
+/// What the node's ends of `hostAccess` are called, as a pattern.
+const PAIRS: &str = "berth*";
+
 /// A link that we make on the host, or may make.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Made {
@@ -45,6 +48,10 @@ fn made(networks: &[&SeenParts]) -> BTreeSet<Made> {
     for parts in networks {
         if let Driver::Ovs(_) = parts.config.link.driver {
             let (pattern, kind) = (PORTS.to_owned(), "veth");
+            made.insert(Made { pattern, kind });
+        }
+        if parts.config.link.host_access.is_some() {
+            let (pattern, kind) = (PAIRS.to_owned(), "veth");
             made.insert(Made { pattern, kind });
         }
         if tags(parts)

@@ -54,8 +54,7 @@ fn pool(cidr: &str, vlan: Option<u16>) -> PoolRecord {
 
 fn healthy(more: &Value) -> SeenNetwork {
     let conf = config(more);
-    // What a later release serves is looked at all the same.
-    let config = MainConfig::parse_for_del(&conf.stdin()).unwrap();
+    let config = MainConfig::parse(&conf.stdin()).unwrap();
     let link = link(2, "bond1");
     let carrier = true;
     let store = SeenStore {
@@ -400,6 +399,14 @@ fn managers_matter_only_where_links_of_ours_stay_on_the_host() {
         State::Warning,
         "managers",
         &["interface-name:bond1.*"],
+    );
+    let access = json!({"hostAccess": true});
+    let pairs = complaints(&access, |_, host| host.managers = managers());
+    assert_one(
+        &pairs,
+        State::Warning,
+        "managers",
+        &["interface-name:berth*"],
     );
     let ovs = json!({"driver": "ovs", "bridge": "br0"});
     let ports = complaints(&ovs, |_, host| host.managers = managers());
