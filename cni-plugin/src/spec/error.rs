@@ -105,13 +105,27 @@ impl CniError {
         self.code
     }
 
+    /// What went wrong, without what to do.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> &str {
+        if self.details.is_empty() {
+            self.code.remedy()
+        } else {
+            &self.details
+        }
+    }
+
     /// The error object of the specification.
     pub fn to_json(&self, version: Version) -> String {
         let object = json!({
             "cniVersion": version.as_str(),
             "code": u32::from(self.code),
             "msg": self.message,
-            "details": if self.details.is_empty() { self.code.remedy() } else { &self.details },
+            "details": self.remedy(),
         });
         format!("{object:#}\n")
     }

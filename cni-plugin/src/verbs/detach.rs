@@ -30,12 +30,12 @@ pub(super) fn mark(incarnation: &Incarnation) -> String {
 /// The hardware address a link of that life is made with, before it is marked.
 ///
 /// Locally administered and unicast.
-pub(super) fn first_mac(incarnation: &Incarnation) -> MacAddr {
+pub(crate) fn first_mac(incarnation: &Incarnation) -> MacAddr {
     local_mac(0x02, incarnation)
 }
 
 /// The hardware address of the container's end of the pair to the node.
-pub(super) fn pair_mac(incarnation: &Incarnation) -> MacAddr {
+pub(crate) fn pair_mac(incarnation: &Incarnation) -> MacAddr {
     local_mac(0x06, incarnation)
 }
 

@@ -16,6 +16,7 @@ mod takeover;
 pub use add::add;
 pub use check::check;
 pub use del::del;
+pub(crate) use detach::{first_mac, pair_mac};
 pub use gc::gc;
 pub use status::status;
 

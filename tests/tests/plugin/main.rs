@@ -20,6 +20,8 @@ mod concurrency;
 mod container;
 mod del;
 mod delegated;
+mod doctor;
+mod explain;
 mod families;
 mod gc;
 mod ground;

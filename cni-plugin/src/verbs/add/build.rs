@@ -4,19 +4,16 @@ use std::net::IpAddr;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use berth_ipam::{Lease, Leased, Request};
-use berth_types::{LocalPort, MacAddr};
+use berth_ipam::{Lease, Request};
+use berth_types::MacAddr;
 use ipnetwork::IpNetwork;
 
 use super::Work;
-use crate::bandwidth::Shaping;
 use crate::host::{Link, Netlink, NetlinkError, NetnsError};
-use crate::host_access::{Access, Ends, plan};
-use crate::plan::{Announce, Gateways, NewLink, Port, Routers, Shape, Step};
-use crate::spec::{CniError, Code, ConflictCheck, RouteEntry};
+use crate::plan::{Granted, NewLink, Outline, Shape, Step};
+use crate::spec::{CniError, Code, RouteEntry};
 use crate::verbs::allocator::Allocator;
 use crate::verbs::claim::{Unclaimed, claim};
-use crate::verbs::detach;
 use crate::verbs::takeover::Sandboxes;
 
 /// An interface that did not come to be; `linked` when its link was made.
@@ -179,76 +176,31 @@ impl Work<'_> {
         Ok(ends)
     }
 
-    /// How node and container are to reach each other.
-    fn access(&self, lease: &Lease) -> Result<Option<Access>, CniError> {
-        let Some(config) = &self.link.host_access else {
-            return Ok(None);
-        };
-        for leased in &lease.addresses {
-            let (subnet, pool) = (leased.subnet.cidr, &lease.pool);
-            let overlaps = |cidr: &&IpNetwork| {
-                cidr.contains(subnet.network()) || subnet.contains(cidr.network())
-            };
-            if let Some(cidr) = config.service_cidrs.iter().find(overlaps) {
-                let remedy = format!("it overlaps {subnet} of pool {pool}, which is on the LAN");
-                return Err(CniError::field("serviceCidrs", cidr, &remedy));
-            }
-        }
-        let addresses: Vec<_> = lease
-            .addresses
-            .iter()
-            .map(|leased| leased.address)
-            .collect();
-        let end = (self.fresh.mtu(), detach::pair_mac(&self.incarnation));
-        let ends = Ends::of(&self.id)?;
-        Ok(Some(plan(config, ends, end, &addresses, &self.node)))
-    }
-
     /// What the interface is to be.
-    pub(super) fn shape(&self, lease: &Lease) -> Result<Shape, CniError> {
-        let vlan = self.vlan(lease)?;
-        let port = |port: &LocalPort| Port {
-            place: port.clone(),
-            mac: lease.mac,
-            vlan,
+    fn shape(&self, lease: &Lease) -> Result<Shape, CniError> {
+        let outline = Outline {
+            id: &self.id,
+            node: &self.node,
+            link: self.link,
+            limits: self.wanted.limits,
+            incarnation: &self.incarnation,
+            made: &self.fresh,
+            port: self.port.as_ref(),
         };
-        Ok(Shape {
-            addresses: lease
-                .addresses
-                .iter()
-                .map(|leased| (leased.address, leased.subnet.clone()))
-                .collect(),
-            mac: (!self.link.driver.keeps_parents_mac()).then_some(lease.mac),
-            routers: if self.link.accept_ra {
-                Routers::Followed
-            } else {
-                Routers::Ignored
-            },
-            probed: self.probed(lease),
-            gateways: if self.link.gateway_check {
-                Gateways::MustAnswer
-            } else {
-                Gateways::Trusted
-            },
-            announce: if self.link.announce {
-                Announce::AtOnce
-            } else {
-                Announce::Never
-            },
-            port: self.port.as_ref().map(port),
-            access: self.access(lease)?,
-            shaping: Shaping::of(self.wanted.limits, &self.incarnation, self.fresh.mtu()),
-        })
+        outline.shape(&granted(lease))
     }
 }
 
-impl Work<'_> {
-    /// The addresses that the LAN is asked for: all, or those that are doubtful.
-    fn probed(&self, lease: &Lease) -> Vec<IpAddr> {
-        let always = self.link.conflict_check == ConflictCheck::Always;
-        let due = |leased: &&Leased| always || leased.record.unproven;
-        let probed = lease.addresses.iter().filter(due);
-        probed.map(|leased| leased.address).collect()
+/// What the store gave, as far as the interface is shaped by it.
+fn granted(lease: &Lease) -> Granted {
+    let addresses = lease.addresses.iter();
+    let doubtful = addresses.clone().filter(|leased| leased.record.unproven);
+    Granted {
+        doubtful: doubtful.map(|leased| leased.address).collect(),
+        addresses: addresses
+            .map(|leased| (leased.address, leased.subnet.clone()))
+            .collect(),
+        mac: lease.mac,
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod build;
 mod earlier;
-mod fresh;
 mod neighbours;
 mod placed;
 mod refusal;
@@ -27,14 +26,13 @@ use crate::files::{Intent, Locked, RunFiles};
 use crate::host::{Link, Netlink, Netns};
 use crate::host_access::{Ends, node_addresses};
 use crate::ovs::pending;
-use crate::plan::{self, NewLink};
+use crate::plan::{self, Fresh, NewLink};
 use crate::spec::{
     CniError, CniResult, Code, Config, Interface, Invocation, LinkConfig, MainConfig,
 };
 use crate::wanted::{Wanted, attachment};
 use build::{Built, Unbuilt};
 use earlier::{Earlier, end_earlier_life};
-use fresh::Fresh;
 
 /// Everything an ADD knows before it changes anything.
 struct Work<'a> {
@@ -134,7 +132,8 @@ fn prepare<'a>(
         .ok_or_else(|| CniError::new(Code::InvalidEnvironment, "ADD needs CNI_NETNS"))?;
     let netns = Netns::open(path)?;
     let incarnation = Incarnation::from_random(random()?);
-    let fresh = Fresh::plan(link, &id, wanted.mac, &incarnation, host)?;
+    let parent = plan::parent(&link.driver, |name| host.link_by_name(name))?;
+    let fresh = Fresh::plan(link, &id, wanted.mac, &incarnation, parent)?;
     let Fresh {
         parent,
         link: made,
