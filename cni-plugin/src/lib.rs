@@ -14,6 +14,7 @@
 
 pub mod bandwidth;
 mod clock;
+pub mod delegate;
 pub mod files;
 pub mod host;
 pub mod ovs;
@@ -96,8 +97,8 @@ fn answer_main(
         Verb::Add => verbs::add,
         Verb::Del => verbs::del,
         Verb::Check => verbs::check,
-        Verb::Status => |_, config| verbs::status(config),
-        Verb::Gc => |_, config| verbs::gc(config),
+        Verb::Status => verbs::status,
+        Verb::Gc => verbs::gc,
     };
     let config = match call.verb {
         Verb::Del | Verb::Gc => MainConfig::parse_for_del(config)?,
@@ -119,7 +120,7 @@ fn answer_delegated(
         Verb::Del => delegated::del,
         Verb::Check => delegated::check,
         Verb::Status => |_, config| delegated::status(config),
-        Verb::Gc => |_, config| delegated::gc(config),
+        Verb::Gc => delegated::gc,
     };
     let config = Config::parse_delegated(config)?;
     *version = config.version;

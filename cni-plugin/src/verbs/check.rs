@@ -10,10 +10,11 @@ use serde::Deserialize;
 
 use super::allocator::Allocator;
 use crate::bandwidth::{self, Rate};
+use crate::delegate::Delegate;
 use crate::files::RunFiles;
 use crate::host::{LinkKind, Netlink, NetlinkError, Netns};
 use crate::ovs::bridge;
-use crate::spec::{CniError, Code, Config, Driver, Invocation, MainConfig};
+use crate::spec::{CniError, Code, Config, Driver, Invocation, IpamConfig, MainConfig, Verb};
 use crate::wanted::attachment;
 
 /// What CHECK reads of `prevResult`; others may have added more.
@@ -23,6 +24,14 @@ pub(super) struct Previous {
     interfaces: Vec<PreviousInterface>,
     #[serde(default)]
     ips: Vec<PreviousIp>,
+    #[serde(default)]
+    routes: Vec<PreviousRoute>,
+}
+
+#[derive(Clone, Deserialize)]
+struct PreviousRoute {
+    #[serde(default)]
+    gw: Option<IpAddr>,
 }
 
 #[derive(Deserialize)]
@@ -49,7 +58,7 @@ pub(super) struct PreviousIp {
 ///
 /// # Errors
 /// Code 7 without `prevResult`, 102 when the address has another holder, 103 when the kernel found
-/// another's on the wire, 999 for what is missing.
+/// another's on the wire, 999 for what is missing; another IPAM plugin's own.
 pub fn check(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
     let MainConfig {
         common: config,
@@ -58,10 +67,20 @@ pub fn check(call: &Invocation, config: &MainConfig) -> Result<String, CniError>
     let id = attachment(call, config)?;
     let previous = Previous::of(config)?;
     let record = recorded(&RunFiles::new(&config.run_dir), &id);
+    let mut routes = previous.routes.clone();
     let mut ours = previous.of_interface(id.ifname.as_str());
     if ours.is_empty() {
         // A result that says nothing of the interface does not make it right.
         ours = recorded_ips(record.as_ref());
+        routes.extend(recorded_routes(record.as_ref()));
+    }
+    if let IpamConfig::Other(_) = config.ipam {
+        // Another plugin names gateways that no route leads by.
+        for ip in &mut ours {
+            ip.gateway = ip
+                .gateway
+                .filter(|gw| routes.iter().any(|r| r.gw == Some(*gw)));
+        }
     }
     let path = call
         .netns()
@@ -72,7 +91,12 @@ pub fn check(call: &Invocation, config: &MainConfig) -> Result<String, CniError>
         check_port(&record)?;
         check_limits(&netns, &record)?;
     }
-    check_store(config, &id, &ours)?;
+    match &config.ipam {
+        IpamConfig::Own(_) => check_store(config, &id, &ours)?,
+        IpamConfig::Other(other) => {
+            Delegate::find(config, other, call.path.as_deref())?.pass_on(Verb::Check)?;
+        }
+    }
     Ok(String::new())
 }
 
@@ -92,7 +116,11 @@ impl Previous {
 
     /// The addresses of that interface in the container.
     pub(super) fn of_interface(self, ifname: &str) -> Vec<PreviousIp> {
-        let Self { interfaces, ips } = self;
+        let Self {
+            interfaces,
+            ips,
+            routes: _,
+        } = self;
         let named = |ip: &PreviousIp| {
             let interface = ip.interface.and_then(|index| interfaces.get(index));
             interface.is_some_and(|i| i.name == ifname && !i.sandbox.is_empty())
@@ -116,6 +144,13 @@ pub(super) fn recorded_ips(record: Option<&LocalAttachment>) -> Vec<PreviousIp> 
         interface: None,
     };
     addresses.into_iter().map(as_told).collect()
+}
+
+/// The routes of a record.
+fn recorded_routes(record: Option<&LocalAttachment>) -> Vec<PreviousRoute> {
+    let result = record.map(|record| Previous::deserialize(&record.result));
+    let result = result.and_then(Result::ok);
+    result.map(|result| result.routes).unwrap_or_default()
 }
 
 fn check_interface(

@@ -8,10 +8,13 @@ use berth_store::{Read, Store as _};
 use berth_types::{IfName, keys};
 
 use super::allocator::Allocator;
+use crate::delegate::Delegate;
 use crate::files::RunFiles;
 use crate::host::{Link, Netlink};
 use crate::ovs::bridge;
-use crate::spec::{CniError, Code, Config, Driver, MainConfig, OvsConfig};
+use crate::spec::{
+    CniError, Code, Config, Driver, Invocation, IpamConfig, MainConfig, OvsConfig, Verb,
+};
 
 /// How long the store may be away before the node says that it cannot serve.
 const TOLERATED_MS: u64 = 120_000;
@@ -21,14 +24,21 @@ const PROBE: Duration = Duration::from_millis(400);
 /// Whether an ADD could be served.
 ///
 /// # Errors
-/// Code 50, saying what is missing.
-pub fn status(config: &MainConfig) -> Result<String, CniError> {
+/// Code 50, saying what is missing; another IPAM plugin's own.
+pub fn status(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
     let MainConfig {
         common: config,
         link,
     } = config;
     driver_status(&link.driver).map_err(|error| error.with_code(Code::NotAvailable))?;
-    store_status(config, &RunFiles::new(&config.run_dir))
+    match &config.ipam {
+        IpamConfig::Own(_) => store_status(config, &RunFiles::new(&config.run_dir)),
+        IpamConfig::Other(other) => {
+            let delegate = Delegate::find(config, other, call.path.as_deref());
+            let delegate = delegate.map_err(|error| error.with_code(Code::NotAvailable))?;
+            delegate.pass_on(Verb::Status).map(|()| String::new())
+        }
+    }
 }
 
 /// Whether the node has what the driver builds on.

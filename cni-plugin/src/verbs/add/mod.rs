@@ -11,22 +11,24 @@ mod steps;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_ipam::fault::checkpoint;
-use berth_ipam::{Known, Lease};
 use berth_types::{
     AttachmentId, Incarnation, LocalAttachment, LocalLink, LocalPort, MacAddr, SchemaVersion,
 };
-use jiff::Timestamp;
+use serde_json::Value;
 
-use super::allocator::{Allocator, random};
+use super::allocator::random;
 use super::claim::Unclaimed;
+use super::given::Given;
 use super::leavings::Leavings;
+use super::source::{Life, Source};
 use super::{detach, given};
 use crate::files::{Intent, Locked, RunFiles};
 use crate::host::{Link, Netlink, Netns};
 use crate::ovs::pending;
-use crate::plan::{self, NewLink};
+use crate::plan::NewLink;
 use crate::spec::{
-    CniError, CniResult, Code, Config, Interface, Invocation, LinkConfig, MainConfig,
+    Chained, CniError, CniResult, Code, Config, Interface, Invocation, IpamConfig, LinkConfig,
+    MainConfig,
 };
 use crate::wanted::{Wanted, attachment};
 use build::{Built, Unbuilt};
@@ -35,6 +37,7 @@ use fresh::Fresh;
 
 /// Everything an ADD knows before it changes anything.
 struct Work<'a> {
+    call: &'a Invocation,
     config: &'a Config,
     link: &'a LinkConfig,
     files: RunFiles,
@@ -69,17 +72,18 @@ struct Made {
 /// What went wrong, with what to do; the details say what could not be undone.
 pub fn add(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
     let mut host = Netlink::open()?;
+    let chained = Chained::parse(config.common.prev_result.as_ref())?;
     let work = prepare(call, config, &mut host)?;
     let (config, files) = (&config.common, &work.files);
     let mut locked = files.lock(&work.id)?;
     let earlier = end_earlier_life(&mut locked, &work)?;
     if let Earlier::Stands(result) = earlier {
         locked.finish()?;
-        return Ok(result.to_json(config.version));
+        return Ok(chained.with(&result, config.version));
     }
     locked.write_intent(&work.intent())?;
     checkpoint("add.intent");
-    let (allocator, claimed, built) = work.claim_and_build(&mut host);
+    let (source, claimed, built) = work.claim_and_build(&mut host, &locked);
     let made = Made {
         claimed: matches!(earlier, Earlier::Unfinished)
             || !matches!(claimed, Err(Unclaimed { clean: true, .. })),
@@ -92,29 +96,28 @@ pub fn add(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
             }
             Err(unclaimed.error)
         }
-        (Ok(lease), Err(unbuilt)) => Err(work.keep_out(allocator.as_ref(), lease, unbuilt)),
-        (Ok(lease), Ok(built)) => {
-            let proven = work.note_wire(allocator.as_ref(), lease, &[]);
-            proven.and_then(|lease| work.record(&locked, &lease, built))
+        (Ok(given), Err(unbuilt)) => Err(work.keep_out(source.as_ref(), given, unbuilt)),
+        (Ok(given), Ok(built)) => {
+            let proven = work.note_wire(source.as_ref(), given, &[]);
+            proven.and_then(|given| work.record(&locked, &given, built))
         }
     };
     match connected {
         Ok(result) => {
             checkpoint("add.recorded");
             locked.finish()?;
-            files.note_store_back();
-            if let Some(allocator) = allocator {
-                allocator.drain_briefly();
+            if let Some(source) = source {
+                source.drain_briefly(files);
             }
             pending::drain(&config.state_dir);
-            Ok(result.to_json(config.version))
+            Ok(chained.with(&result, config.version))
         }
-        Err(error) => Err(work.undo(made, allocator.as_ref(), locked, error)),
+        Err(error) => Err(work.undo(made, source.as_ref(), locked, error)),
     }
 }
 
 fn prepare<'a>(
-    call: &Invocation,
+    call: &'a Invocation,
     config: &'a MainConfig,
     host: &mut Netlink,
 ) -> Result<Work<'a>, CniError> {
@@ -128,7 +131,10 @@ fn prepare<'a>(
         .netns()
         .ok_or_else(|| CniError::new(Code::InvalidEnvironment, "ADD needs CNI_NETNS"))?;
     let netns = Netns::open(path)?;
-    let incarnation = Incarnation::from_random(random()?);
+    let incarnation = match &config.ipam {
+        IpamConfig::Own(_) => Incarnation::from_random(random()?),
+        IpamConfig::Other(_) => detach::recognizable(&id, random()?),
+    };
     let fresh = Fresh::plan(link, &id, wanted.mac, &incarnation, host)?;
     let Fresh {
         parent,
@@ -138,6 +144,7 @@ fn prepare<'a>(
         mac,
     } = fresh;
     Ok(Work {
+        call,
         config,
         link,
         files: RunFiles::new(&config.run_dir),
@@ -163,6 +170,15 @@ impl Work<'_> {
             netns: self.netns.at().clone(),
             mac: self.first_mac.or(self.mac),
             port: self.port.clone(),
+            ipam: self.ipam(),
+        }
+    }
+
+    /// The section `ipam`, where another plugin gives the addresses.
+    fn ipam(&self) -> Option<Value> {
+        match &self.config.ipam {
+            IpamConfig::Own(_) => None,
+            IpamConfig::Other(other) => Some(other.section.clone()),
         }
     }
 
@@ -174,7 +190,7 @@ impl Work<'_> {
     }
 
     /// Writes down what stands, and says so.
-    fn record(&self, locked: &Locked, lease: &Lease, built: Built) -> Result<CniResult, CniError> {
+    fn record(&self, locked: &Locked, given: &Given, built: Built) -> Result<CniResult, CniError> {
         let Built {
             link,
             parent,
@@ -182,8 +198,9 @@ impl Work<'_> {
             routes,
         } = built;
         let limits = self.wanted.limits;
-        let mac = link.mac.unwrap_or(lease.mac);
-        let addresses = given::addresses(lease)?;
+        let mac = link.mac.unwrap_or_else(|| given.mac());
+        let addresses = given.local_addresses()?;
+        let own_dns = &self.config.dns;
         let result = CniResult {
             ips: given::ips(&addresses, Some(host.iter().count())),
             interfaces: host
@@ -202,7 +219,11 @@ impl Work<'_> {
                 }])
                 .collect(),
             routes,
-            dns: self.config.dns.clone(),
+            dns: if own_dns.is_empty() {
+                given.dns()
+            } else {
+                own_dns.clone()
+            },
         };
         let printed = serde_json::to_value(&result)
             .map_err(|error| CniError::new(Code::Internal, error.to_string()))?;
@@ -216,13 +237,14 @@ impl Work<'_> {
                 mac,
                 ifindex: link.index,
                 master: parent.name,
-                vlan: plan::vlan(self.link.vlan, lease.addresses.iter().map(|l| &l.subnet))?,
+                vlan: self.vlan(given)?,
                 port: self.port.clone(),
                 ingress_rate: limits.ingress.map(|limit| limit.rate.bits()),
                 egress_rate: limits.egress.map(|limit| limit.rate.bits()),
             },
             addresses,
-            revision: Some(lease.revision.0),
+            revision: given.revision(),
+            ipam: self.ipam(),
             result: printed,
         })?;
         Ok(result)
@@ -234,7 +256,7 @@ impl Work<'_> {
     fn undo(
         &self,
         made: Made,
-        allocator: Option<&Allocator>,
+        source: Option<&Source<'_>>,
         locked: Locked,
         cause: CniError,
     ) -> CniError {
@@ -255,15 +277,9 @@ impl Work<'_> {
         }
         checkpoint("add.undo.unlinked");
         // An address whose interface may still be there stays held.
-        if let (true, true, Some(allocator)) = (made.claimed, left.is_empty(), allocator) {
-            let known = Known::unfinished(self.incarnation.clone());
-            let release =
-                allocator
-                    .ipam
-                    .release_or_journal(&self.id, Some(&known), Timestamp::now());
-            if let Err(error) = allocator.wait(release) {
-                left.push(error.to_string());
-            }
+        if let (true, true, Some(source)) = (made.claimed, left.is_empty(), source) {
+            let released = source.release(&Life::of_intent(&self.intent()), &locked);
+            left.extend(released.err().map(|error| error.to_string()));
         }
         checkpoint("add.undo.released");
         if left.is_empty() {
