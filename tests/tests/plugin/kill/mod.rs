@@ -6,6 +6,7 @@ mod any_moment;
 mod bandwidth;
 mod del;
 mod delegated;
+mod delegation;
 mod gc;
 mod journal;
 mod ovs;
