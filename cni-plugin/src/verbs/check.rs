@@ -74,7 +74,8 @@ pub fn check(call: &Invocation, config: &MainConfig) -> Result<String, CniError>
         ours = recorded_ips(record.as_ref());
         routes.extend(recorded_routes(record.as_ref()));
     }
-    if let IpamConfig::Other(_) = config.ipam {
+    let delegate = delegate_of(call, config, record.as_ref())?;
+    if delegate.is_some() {
         // Another plugin names gateways that no route leads by.
         for ip in &mut ours {
             ip.gateway = ip
@@ -91,13 +92,26 @@ pub fn check(call: &Invocation, config: &MainConfig) -> Result<String, CniError>
         check_port(&record)?;
         check_limits(&netns, &record)?;
     }
-    match &config.ipam {
-        IpamConfig::Own(_) => check_store(config, &id, &ours)?,
-        IpamConfig::Other(other) => {
-            Delegate::find(config, other, call.path.as_deref())?.pass_on(Verb::Check)?;
-        }
+    match delegate {
+        Some(delegate) => delegate.pass_on(Verb::Check)?,
+        None => check_store(config, &id, &ours)?,
     }
     Ok(String::new())
+}
+
+/// The other plugin that gave the addresses: by the record, or else by the configuration.
+fn delegate_of(
+    call: &Invocation,
+    config: &Config,
+    record: Option<&LocalAttachment>,
+) -> Result<Option<Delegate>, CniError> {
+    let path = call.path.as_deref();
+    let found = match (record.map(|record| &record.ipam), &config.ipam) {
+        (Some(Some(section)), _) => Delegate::find_recorded(config, section, path),
+        (None, IpamConfig::Other(other)) => Delegate::find(config, other, path),
+        (Some(None), _) | (None, IpamConfig::Own(_)) => return Ok(None),
+    };
+    found.map(Some)
 }
 
 impl Previous {

@@ -6,6 +6,7 @@ use berth_types::{AttachmentId, LocalAttachment};
 
 use super::detach;
 use super::leavings::Leavings;
+use super::recognize;
 use super::source::{Life, Released, Source};
 use crate::files::{Intent, Locked, RunFiles};
 use crate::ovs::pending;
@@ -54,7 +55,7 @@ pub fn del(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
     if record.is_none() && intent.is_none() {
         let trace = match source.allocator() {
             Some(allocator) => detach::remove_unrecorded(&id, netns, &files, allocator)?,
-            None => detach::remove_recognized(&id, netns)?,
+            None => recognize::remove(&id, netns)?,
         };
         leavings.remove_unrecorded(&id, trace)?;
     }

@@ -10,7 +10,7 @@ use berth_ipam::fault::checkpoint;
 use berth_store::{Read, Store as _, StoreError};
 use berth_types::{
     AttachmentId, AttachmentRecord, IfName, Incarnation, LocalAttachment, MacAddr, NetnsRef, Phase,
-    Record as _, fnv1a, keys,
+    Record as _, keys,
 };
 
 use super::allocator::Allocator;
@@ -20,7 +20,7 @@ use crate::host::{Link, LinkKind, Netlink, NetlinkError, Netns, NetnsError};
 use crate::spec::{CniError, Code};
 
 /// What every mark begins with.
-const MARK: &str = "berth ";
+pub(super) const MARK: &str = "berth ";
 
 /// The alias of the links of that life.
 pub(super) fn mark(incarnation: &Incarnation) -> String {
@@ -40,63 +40,6 @@ pub(super) fn first_mac(incarnation: &Incarnation) -> MacAddr {
     let mut next = || digits.next().unwrap_or(0);
     let bytes = [0x02, next(), next(), next(), next(), next()];
     MacAddr::from_bytes(bytes).unwrap_or_else(|_| MacAddr::of_address([0, 0, 0, 0].into()))
-}
-
-/// The incarnation of a life that no store knows of: its first half follows from the attachment, so
-/// that its link is known without any file. The second half is random.
-pub(super) fn recognizable(id: &AttachmentId, random: [u8; 16]) -> Incarnation {
-    let [_, _, _, _, _, _, _, _, rest @ ..] = random;
-    let [a, b, c, d, e, f, g, h] = fnv1a(id.to_string().as_bytes()).to_be_bytes();
-    let [i, j, k, l, m, n, o, p] = rest;
-    Incarnation::from_random([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
-}
-
-/// Whether a link is of one of the lives that [`recognizable`] gives the attachment.
-fn is_recognized(link: &Link, id: &AttachmentId) -> bool {
-    /// The digits of an incarnation that follow from the attachment.
-    const DIGITS: usize = 16;
-    let own = recognizable(id, [0; 16]);
-    let life = link.alias.as_deref();
-    let life = life.and_then(|alias| alias.strip_prefix(MARK));
-    let kind = matches!(link.kind, LinkKind::Macvlan | LinkKind::Veth);
-    kind && match life {
-        Some(life) => life.get(..DIGITS) == own.to_string().get(..DIGITS),
-        None => link.mac == Some(first_mac(&own)),
-    }
-}
-
-/// Removes an interface of which the node has no file, and no store knows, from the namespace at
-/// `path`. Gone already is as good.
-///
-/// # Errors
-/// Code 11: the interface may still be there.
-pub(super) fn remove_recognized(id: &AttachmentId, path: Option<&Path>) -> Result<Trace, CniError> {
-    let ifname = &id.ifname;
-    let Some(path) = path else {
-        return Ok(Trace::Some);
-    };
-    let netns = match Netns::open(path) {
-        Ok(netns) => netns,
-        Err(NetnsError::Absent(_) | NetnsError::NotOne(_) | NetnsError::Host(_)) => {
-            return Ok(Trace::Some);
-        }
-        Err(error) => return Err(still_there(ifname, &error)),
-    };
-    let removed = netns.within(|| {
-        let mut netlink = Netlink::open()?;
-        let found = netlink.link_by_name(ifname)?;
-        let Some(link) = found.filter(|link| is_recognized(link, id)) else {
-            return Ok(());
-        };
-        let marked = link
-            .alias
-            .as_deref()
-            .and_then(|alias| alias.strip_prefix(MARK));
-        let life = marked.and_then(|life| Some(u128::from_str_radix(life, 16).ok()?.to_be_bytes()));
-        let life = life.map_or_else(|| recognizable(id, [0; 16]), Incarnation::from_random);
-        delete(&mut netlink, Some(link), &life)
-    });
-    settle(ifname, removed).map(|()| Trace::Some)
 }
 
 /// Whether a link is of that life. One without a mark is by the hardware address it was made with.
@@ -303,7 +246,7 @@ fn remove_named(
 }
 
 /// Removes a link that was found, and what limits on it left in the namespace, also without it.
-fn delete(
+pub(super) fn delete(
     netlink: &mut Netlink,
     found: Option<Link>,
     incarnation: &Incarnation,
@@ -313,7 +256,7 @@ fn delete(
     bandwidth::remove(netlink, incarnation)
 }
 
-fn settle<T>(
+pub(super) fn settle<T>(
     ifname: &IfName,
     done: Result<Result<T, NetlinkError>, NetnsError>,
 ) -> Result<T, CniError> {
@@ -324,7 +267,7 @@ fn settle<T>(
     }
 }
 
-fn still_there(ifname: &IfName, error: &dyn std::error::Error) -> CniError {
+pub(super) fn still_there(ifname: &IfName, error: &dyn std::error::Error) -> CniError {
     let message = format!("interface {ifname} could not be removed: {error}");
     CniError::new(Code::TryAgain, message).details(
         "its address stays held; the runtime tries again, or stop what keeps the namespace",

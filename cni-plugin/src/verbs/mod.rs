@@ -10,6 +10,7 @@ mod detach;
 mod gc;
 mod given;
 mod leavings;
+mod recognize;
 mod source;
 mod status;
 mod takeover;

@@ -34,7 +34,11 @@ pub fn status(call: &Invocation, config: &MainConfig) -> Result<String, CniError
     match &config.ipam {
         IpamConfig::Own(_) => store_status(config, &RunFiles::new(&config.run_dir)),
         IpamConfig::Other(other) => {
-            let delegate = Delegate::find(config, other, call.path.as_deref());
+            let Some(path) = call.path.as_deref() else {
+                // The specification leaves it out of STATUS: nobody can be asked.
+                return Ok(String::new());
+            };
+            let delegate = Delegate::find(config, other, Some(path));
             let delegate = delegate.map_err(|error| error.with_code(Code::NotAvailable))?;
             delegate.pass_on(Verb::Status).map(|()| String::new())
         }

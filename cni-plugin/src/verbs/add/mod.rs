@@ -21,7 +21,7 @@ use super::claim::Unclaimed;
 use super::given::Given;
 use super::leavings::Leavings;
 use super::source::{Life, Source};
-use super::{detach, given};
+use super::{detach, given, recognize};
 use crate::files::{Intent, Locked, RunFiles};
 use crate::host::{Link, Netlink, Netns};
 use crate::ovs::pending;
@@ -133,7 +133,7 @@ fn prepare<'a>(
     let netns = Netns::open(path)?;
     let incarnation = match &config.ipam {
         IpamConfig::Own(_) => Incarnation::from_random(random()?),
-        IpamConfig::Other(_) => detach::recognizable(&id, random()?),
+        IpamConfig::Other(_) => recognize::incarnation(&id, random()?),
     };
     let fresh = Fresh::plan(link, &id, wanted.mac, &incarnation, host)?;
     let Fresh {

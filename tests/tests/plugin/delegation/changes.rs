@@ -36,6 +36,57 @@ fn an_add_under_an_id_that_host_local_gave_an_address_before_gives_that_back() {
     assert_clean(&ground, "from host-local to a pool");
 }
 
+#[test]
+fn check_asks_whoever_gave_the_address() {
+    let ground = ground();
+    let own = ground.config()["ipam"].clone();
+    let container = container(&ground, "a", &host_local(&ground));
+    let result = container.add().success().clone();
+    let container = container.with("/ipam", own);
+    container.check(&result).success();
+    let folder = ground.node().file("host-local");
+    std::fs::remove_dir_all(&folder).expect("host-local forgets it");
+    assert_names(&container.check(&result).failure(), 999, &["host-local"]);
+    container.del().success();
+    assert_clean(&ground, "CHECK");
+}
+
+/// The node owes the store nothing for them, killed ADDs included.
+#[test]
+fn a_closed_store_is_not_told_of_them_and_does_not_wait_for_them() {
+    let ground = ground();
+    let whole = container(&ground, "a", &host_local(&ground));
+    whole.add().success();
+    let killed = container(&ground, "b", &host_local(&ground));
+    let fault = crate::kill::fault().with_env("BERTH_KILL_AT", "add.up");
+    crate::kill::call(&fault, &killed, "ADD");
+    ground.cnictl(&["store", "close", "--reason", "a drill"]);
+    let [run, state] = ["run", "state"].map(|name| ground.node().file(name).display().to_string());
+    let node = ground.node().name();
+    let report = ground.cnictl(&[
+        "node",
+        "republish",
+        "--node",
+        node,
+        "--run-dir",
+        &run,
+        "--state-dir",
+        &state,
+        "-o",
+        "json",
+    ]);
+    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+    assert_eq!(report["answered"], true, "{report:#}");
+    assert_eq!(report["attachments"], json!([]), "{report:#}");
+    // Nobody has to wait for the store to be opened either.
+    let late = container(&ground, "c", &host_local(&ground));
+    late.add().success();
+    for container in [whole, killed, late] {
+        container.del().success();
+    }
+    assert_clean(&ground, "closed");
+}
+
 /// Only the store could free it, and the configuration no longer says which store.
 #[test]
 fn what_the_store_gave_stays_held_until_del_comes_with_the_store() {

@@ -27,6 +27,9 @@ fn status_is_the_plugins_once_the_driver_has_what_it_needs() {
     assert_names(&ground.status(&missing).failure(), 50, &["bond7"]);
     ground.plugin.path = "/nonexistent".to_owned();
     assert_names(&ground.status(&config).failure(), 50, &["scripted"]);
+    // Case 47: nobody can be asked then.
+    ground.plugin.path = String::new();
+    ground.status(&config).success();
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Subject<'_> {
 }
 
 /// `berth` with its kill points.
-fn fault() -> Plugin {
+pub(crate) fn fault() -> Plugin {
     fault_of("berth-faults")
 }
 
