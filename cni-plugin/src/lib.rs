@@ -17,6 +17,7 @@ mod clock;
 pub mod delegate;
 pub mod files;
 pub mod host;
+pub mod host_access;
 pub mod ovs;
 pub mod plan;
 pub mod spec;
@@ -100,10 +101,7 @@ fn answer_main(
         Verb::Status => verbs::status,
         Verb::Gc => verbs::gc,
     };
-    let config = match call.verb {
-        Verb::Del | Verb::Gc => MainConfig::parse_for_del(config)?,
-        _ => MainConfig::parse(config)?,
-    };
+    let config = MainConfig::parse(config)?;
     *version = config.common.version;
     version.allows(call.verb)?;
     serve(call, &config)

@@ -51,6 +51,9 @@ pub struct Intent {
     /// Its port, when it is to be one of an Open vSwitch bridge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<LocalPort>,
+    /// The node's end of the pair by which node and container reach each other, when they are to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_end: Option<IfName>,
     /// The section `ipam` of the configuration, where another plugin gives the addresses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ipam: Option<Value>,

@@ -13,6 +13,7 @@ use crate::bandwidth::{self, Rate};
 use crate::delegate::Delegate;
 use crate::files::RunFiles;
 use crate::host::{LinkKind, Netlink, NetlinkError, Netns};
+use crate::host_access;
 use crate::ovs::bridge;
 use crate::spec::{CniError, Code, Config, Driver, Invocation, IpamConfig, MainConfig, Verb};
 use crate::wanted::attachment;
@@ -90,6 +91,7 @@ pub fn check(call: &Invocation, config: &MainConfig) -> Result<String, CniError>
     check_interface(&netns, &id, &link.driver, &ours)?;
     if let Some(record) = record {
         check_port(&record)?;
+        check_access(&netns, &record)?;
         check_limits(&netns, &record)?;
     }
     match delegate {
@@ -249,6 +251,18 @@ fn check_port(record: &LocalAttachment) -> Result<(), CniError> {
             warn(&format!("the port is not compared: {error}"));
             Ok(())
         }
+    }
+}
+
+/// Looks whether node and container still reach each other, where the ADD led them.
+fn check_access(netns: &Netns, record: &LocalAttachment) -> Result<(), CniError> {
+    if record.link.host_end.is_none() {
+        return Ok(());
+    }
+    let addresses: Vec<_> = record.addresses.iter().map(|own| own.cidr.ip()).collect();
+    match host_access::missing(netns, &record.attachment, &addresses)? {
+        None => Ok(()),
+        Some(what) => wrong(&record.attachment.ifname, what),
     }
 }
 

@@ -237,7 +237,7 @@ fn two_interfaces_of_a_container_have_limits_of_their_own() {
 
 /// A busy machine is slower than a limit, and a reader that had to wait catches up faster than it:
 /// what is asserted would still show bits taken for bytes, or no limit at all. How near traffic
-/// comes is for `bench-cni --bandwidth` to say.
+/// comes is for `bench-cni bandwidth` to say.
 #[test]
 fn traffic_keeps_to_the_limit_in_both_directions() {
     let ground = Ground::new(Kind::Embedded, WIDE);

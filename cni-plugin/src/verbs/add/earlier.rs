@@ -1,5 +1,7 @@
 //! What an earlier ADD under the same container and interface left, complete or not.
 
+use std::net::IpAddr;
+
 use berth_types::LocalAttachment;
 use jiff::Timestamp;
 
@@ -47,6 +49,7 @@ pub(super) fn end_earlier_life(locked: &mut Locked, work: &Work<'_>) -> Result<E
             .details("use another interface name, or delete that attachment first"));
     }
     if stands {
+        work.asks_for(&record)?;
         let result = serde_json::from_value(record.result);
         return result.map(Earlier::Stands).map_err(|error| {
             CniError::new(Code::Internal, format!("the attachment's record: {error}"))
@@ -90,6 +93,27 @@ impl Work<'_> {
     /// Whether this call's claim takes over what that life has, as it is.
     const fn inherits(&self, life: &Life) -> bool {
         matches!(self.config.ipam, IpamConfig::Own(_)) && life.is_of_own_ipam()
+    }
+
+    /// An ADD that asks for other addresses than the standing interface has is no repetition.
+    fn asks_for(&self, record: &LocalAttachment) -> Result<(), CniError> {
+        let has = |asked: &IpAddr| record.addresses.iter().any(|a| a.cidr.ip() == *asked);
+        let asked = self.wanted.wish.exact.iter().find(|asked| !has(asked));
+        let Some(asked) = asked else {
+            return Ok(());
+        };
+        let has: Vec<_> = record
+            .addresses
+            .iter()
+            .map(|a| a.cidr.to_string())
+            .collect();
+        let message = format!(
+            "address {asked} is asked for, while interface {} stands with {}",
+            self.id.ifname,
+            has.join(" and ")
+        );
+        Err(CniError::new(Code::InvalidConfig, message)
+            .details("delete the attachment first, or ask for what it has"))
     }
 
     /// Whether the interface of `record` stands as it was made.

@@ -130,6 +130,7 @@ impl Work<'_> {
             mac: None,
             port: None,
             ipam: None,
+            host_end: None,
         }
     }
 
@@ -215,6 +216,7 @@ impl Work<'_> {
             master: String::new(),
             vlan: None,
             port: None,
+            host_end: None,
             ingress_rate: None,
             egress_rate: None,
         }

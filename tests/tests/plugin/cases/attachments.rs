@@ -66,6 +66,22 @@ fn case_20_a_repeated_add_mends_an_interface_that_was_damaged() {
 }
 
 #[test]
+fn case_20_an_add_that_asks_for_another_address_is_no_repetition() {
+    let ground = Ground::new(Kind::Embedded, WIDE);
+    let container = ground.container("a");
+    let first = container.add().address();
+    let container = container.with("/runtimeConfig", json!({"ips": [first.to_string()]}));
+    assert_eq!(container.add().address(), first);
+    let container = container.with("/runtimeConfig", json!({"ips": ["10.20.1.200"]}));
+    let error = container.add().failure();
+    assert_names(&error, 7, &["10.20.1.200", &first.to_string()]);
+    assert_eq!(ground.held(), [first]);
+    container.assert_connected(first);
+    container.del().success();
+    ground.assert_clean("after an ADD for another address");
+}
+
+#[test]
 fn case_22_a_new_sandbox_of_the_same_pod_gets_an_address_of_its_own() {
     let ground = Ground::new(Kind::Embedded, WIDE);
     let pod = "K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0;K8S_POD_UID=u1";
