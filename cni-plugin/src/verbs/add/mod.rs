@@ -7,9 +7,10 @@ mod neighbours;
 mod placed;
 mod refusal;
 mod steps;
+mod undo;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use berth_ipam::fault::checkpoint;
 use berth_types::{
@@ -22,8 +23,7 @@ use super::allocator::random;
 use super::claim::Unclaimed;
 use super::given::Given;
 use super::leavings::Leavings;
-use super::source::{Life, Source};
-use super::{detach, given, recognize};
+use super::{given, recognize};
 use crate::files::{Intent, Locked, RunFiles};
 use crate::host::{Link, Netlink, Netns};
 use crate::host_access::{Ends, node_addresses};
@@ -266,54 +266,5 @@ impl Work<'_> {
             result: printed,
         })?;
         Ok(result)
-    }
-
-    /// Undoes what was made, newest first, and says what could not be undone.
-    ///
-    /// The intent stays while something is left, so that DEL knows.
-    fn undo(
-        &self,
-        made: Made,
-        source: Option<&Source<'_>>,
-        locked: Locked,
-        cause: CniError,
-    ) -> CniError {
-        let mut left = Vec::new();
-        if made.linked
-            && let Err(error) = detach::remove_half_made(&self.intent(), None)
-        {
-            left.push(error.to_string());
-        }
-        if left.is_empty() {
-            let mut intent = self.intent();
-            // A database that was never asked has nothing to remove, now or later.
-            intent.port = intent
-                .port
-                .filter(|_| self.port_asked.load(Ordering::Relaxed));
-            let removed = self.leavings().remove(Some(&intent), None);
-            left.extend(removed.err().map(|error| error.to_string()));
-        }
-        checkpoint("add.undo.unlinked");
-        // An address whose interface may still be there stays held.
-        if let (true, true, Some(source)) = (made.claimed, left.is_empty(), source) {
-            let released = source.release(&Life::of_intent(&self.intent()), &locked);
-            left.extend(released.err().map(|error| error.to_string()));
-        }
-        checkpoint("add.undo.released");
-        if left.is_empty() {
-            // While nothing was released, an earlier life's record says what it still holds.
-            let forgotten = if made.claimed {
-                locked.remove_record()
-            } else {
-                Ok(())
-            };
-            let forgotten = forgotten.and_then(|()| locked.finish());
-            left.extend(forgotten.err().map(|error| error.to_string()));
-        }
-        if left.is_empty() {
-            cause
-        } else {
-            cause.details(format!("left behind: {}", left.join("; ")))
-        }
     }
 }

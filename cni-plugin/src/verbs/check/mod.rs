@@ -1,12 +1,12 @@
 //! CHECK: is the interface still what ADD made, as far as it is ours?
 
+mod previous;
+
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 
-use berth_types::{AttachmentId, IfName, LocalAddress, LocalAttachment};
-use ipnetwork::IpNetwork;
-use serde::Deserialize;
+use berth_types::{AttachmentId, IfName, LocalAttachment};
 
 use super::allocator::Allocator;
 use crate::bandwidth::{self, Rate};
@@ -17,39 +17,8 @@ use crate::host_access;
 use crate::ovs::bridge;
 use crate::spec::{CniError, Code, Config, Driver, Invocation, IpamConfig, MainConfig, Verb};
 use crate::wanted::attachment;
-
-/// What CHECK reads of `prevResult`; others may have added more.
-#[derive(Deserialize)]
-pub(super) struct Previous {
-    #[serde(default)]
-    interfaces: Vec<PreviousInterface>,
-    #[serde(default)]
-    ips: Vec<PreviousIp>,
-    #[serde(default)]
-    routes: Vec<PreviousRoute>,
-}
-
-#[derive(Clone, Deserialize)]
-struct PreviousRoute {
-    #[serde(default)]
-    gw: Option<IpAddr>,
-}
-
-#[derive(Deserialize)]
-struct PreviousInterface {
-    name: String,
-    #[serde(default)]
-    sandbox: String,
-}
-
-#[derive(Deserialize)]
-pub(super) struct PreviousIp {
-    address: IpNetwork,
-    #[serde(default)]
-    gateway: Option<IpAddr>,
-    #[serde(default)]
-    interface: Option<usize>,
-}
+use previous::recorded_routes;
+pub(super) use previous::{Previous, PreviousIp, recorded, recorded_ips};
 
 /// Compares the interface and the store with the result of the ADD.
 ///
@@ -114,59 +83,6 @@ fn delegate_of(
         (Some(None), _) | (None, IpamConfig::Own(_)) => return Ok(None),
     };
     found.map(Some)
-}
-
-impl Previous {
-    /// The result that the call brings.
-    ///
-    /// # Errors
-    /// Code 7 when there is none, or it is no result.
-    pub(super) fn of(config: &Config) -> Result<Self, CniError> {
-        let remedy = "pass the result of the ADD, as the specification says";
-        let given = config.prev_result.clone();
-        let given = given.ok_or_else(|| CniError::field("prevResult", "null", remedy))?;
-        serde_json::from_value(given).map_err(|error| {
-            CniError::new(Code::InvalidConfig, format!("prevResult: {error}")).details(remedy)
-        })
-    }
-
-    /// The addresses of that interface in the container.
-    pub(super) fn of_interface(self, ifname: &str) -> Vec<PreviousIp> {
-        let Self {
-            interfaces,
-            ips,
-            routes: _,
-        } = self;
-        let named = |ip: &PreviousIp| {
-            let interface = ip.interface.and_then(|index| interfaces.get(index));
-            interface.is_some_and(|i| i.name == ifname && !i.sandbox.is_empty())
-        };
-        ips.into_iter().filter(named).collect()
-    }
-}
-
-/// What this node wrote down of the attachment.
-pub(super) fn recorded(files: &RunFiles, id: &AttachmentId) -> Option<LocalAttachment> {
-    files.record_of(id)
-}
-
-/// The addresses of a record.
-pub(super) fn recorded_ips(record: Option<&LocalAttachment>) -> Vec<PreviousIp> {
-    let addresses = record.map(|record| record.addresses.clone());
-    let addresses = addresses.unwrap_or_default();
-    let as_told = |address: LocalAddress| PreviousIp {
-        address: address.cidr,
-        gateway: address.gateway,
-        interface: None,
-    };
-    addresses.into_iter().map(as_told).collect()
-}
-
-/// The routes of a record.
-fn recorded_routes(record: Option<&LocalAttachment>) -> Vec<PreviousRoute> {
-    let result = record.map(|record| Previous::deserialize(&record.result));
-    let result = result.and_then(Result::ok);
-    result.map(|result| result.routes).unwrap_or_default()
 }
 
 fn check_interface(
