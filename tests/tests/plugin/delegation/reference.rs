@@ -147,6 +147,24 @@ fn a_port_of_a_switch_with_limits_works_with_host_local() {
 }
 
 #[test]
+fn node_and_container_reach_each_other_with_host_local() {
+    let ground = ground();
+    let container = container(&ground, "a", &host_local(&ground)).with("/hostAccess", json!(true));
+    let reply = container.add();
+    let node = ground.node();
+    assert!(node.netns().ping(reply.address()), "the node reaches it");
+    assert!(
+        container.netns.ping(node.address().into()),
+        "it reaches the node"
+    );
+    container.check(reply.success()).success();
+    // Everything follows from names, also the node's end.
+    fs::remove_dir_all(node.file("run")).expect("lose the files");
+    container.del().success();
+    assert_clean(&ground, "hostAccess");
+}
+
+#[test]
 fn an_address_that_somebody_has_on_the_wire_is_given_back() {
     let ground = ground();
     let elsewhere = ground.lan.netns();
