@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use berth_cni::host::{Link, LinkKind, VlanTag};
-use berth_cni::plan::{Fresh, Granted, Seen, Whole, whole};
+use berth_cni::plan::{Fresh, Granted, Seen, Whole, routes_of, whole};
 use berth_cni::spec::{CniError, Invocation, MainConfig};
 use berth_cni::wanted::{Wanted, attachment};
 use berth_types::{Incarnation, MacAddr, Subnet, VlanId};
@@ -103,6 +103,7 @@ fn granted(given: &[GivenFile], fresh: &Fresh) -> Granted {
     let doubtful = given.iter().filter(|given| given.unproven);
     let addresses = given.iter().map(|g| (g.address, g.subnet.clone()));
     Granted {
+        routes: given.iter().flat_map(|g| routes_of(&g.subnet)).collect(),
         addresses: addresses.collect(),
         doubtful: doubtful.map(|given| given.address).collect(),
         mac: fresh.mac.unwrap_or_else(derived),

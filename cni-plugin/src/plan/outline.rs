@@ -9,7 +9,7 @@ use ipnetwork::IpNetwork;
 
 use crate::bandwidth::{Limits, Shaping};
 use crate::host_access::{self, Access, Ends};
-use crate::spec::{CniError, ConflictCheck, LinkConfig};
+use crate::spec::{CniError, ConflictCheck, LinkConfig, RouteEntry};
 use crate::verbs::pair_mac;
 
 /// What is known before the store has answered.
@@ -31,11 +31,13 @@ pub struct Outline<'a> {
     pub port: Option<&'a LocalPort>,
 }
 
-/// What the store gave.
+/// What the store gave, or another IPAM plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Granted {
     /// The addresses, each with its subnet.
     pub addresses: Vec<(IpAddr, Subnet)>,
+    /// The routes by way of their gateways, and others that came with them.
+    pub routes: Vec<RouteEntry>,
     /// Those that somebody else may still have.
     pub doubtful: Vec<IpAddr>,
     /// The hardware address.
@@ -67,6 +69,7 @@ impl Outline<'_> {
         };
         Ok(Shape {
             addresses: granted.addresses.clone(),
+            routes: granted.routes.clone(),
             mac: (!link.driver.keeps_parents_mac()).then_some(granted.mac),
             routers: if link.accept_ra {
                 Routers::Followed
@@ -119,6 +122,7 @@ impl Outline<'_> {
         let Granted {
             addresses,
             doubtful,
+            routes: _,
             mac: _,
         } = granted;
         match self.link.conflict_check {

@@ -10,6 +10,8 @@ mod detach;
 mod gc;
 mod given;
 mod leavings;
+mod recognize;
+mod source;
 mod status;
 mod takeover;
 

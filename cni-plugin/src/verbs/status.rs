@@ -8,11 +8,12 @@ use berth_store::{Read, Store as _};
 use berth_types::keys;
 
 use super::allocator::Allocator;
+use crate::delegate::Delegate;
 use crate::files::RunFiles;
 use crate::host::Netlink;
 use crate::ovs::bridge;
 use crate::plan;
-use crate::spec::{CniError, Code, Config, Driver, MainConfig};
+use crate::spec::{CniError, Code, Config, Driver, Invocation, IpamConfig, MainConfig, Verb};
 
 /// How long the store may be away before the node says that it cannot serve.
 const TOLERATED_MS: u64 = 120_000;
@@ -22,14 +23,25 @@ const PROBE: Duration = Duration::from_millis(400);
 /// Whether an ADD could be served.
 ///
 /// # Errors
-/// Code 50, saying what is missing.
-pub fn status(config: &MainConfig) -> Result<String, CniError> {
+/// Code 50, saying what is missing; another IPAM plugin's own.
+pub fn status(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
     let MainConfig {
         common: config,
         link,
     } = config;
     driver_status(&link.driver).map_err(|error| error.with_code(Code::NotAvailable))?;
-    store_status(config, &RunFiles::new(&config.run_dir))
+    match &config.ipam {
+        IpamConfig::Own(_) => store_status(config, &RunFiles::new(&config.run_dir)),
+        IpamConfig::Other(other) => {
+            let Some(path) = call.path.as_deref() else {
+                // The specification leaves it out of STATUS: nobody can be asked.
+                return Ok(String::new());
+            };
+            let delegate = Delegate::find(config, other, Some(path));
+            let delegate = delegate.map_err(|error| error.with_code(Code::NotAvailable))?;
+            delegate.pass_on(Verb::Status).map(|()| String::new())
+        }
+    }
 }
 
 /// Whether the node has what the driver builds on.

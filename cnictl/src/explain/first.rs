@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use berth_cni::spec::{CniError, Config};
+use berth_cni::spec::{CniError, Config, IpamConfig, OwnIpam};
 use berth_cni::wanted::{Wish, node_name};
 use berth_ipam::{Ipam, IpamError, NodeIdentity};
 use berth_store::{AnyStore, Read, Store as _, StoreConfig};
@@ -53,14 +53,21 @@ pub(super) enum How {
 /// # Errors
 /// Why an ADD would get none, as that says it.
 pub(super) async fn first(config: &Config, wish: &Wish) -> Result<First, CniError> {
-    if let StoreConfig::Embedded(folder) = &config.ipam.store
+    let own = match &config.ipam {
+        IpamConfig::Own(own) => own,
+        IpamConfig::Other(other) => {
+            let remedy = "that plugin gives the addresses, and says which only when it gives them";
+            return Err(CniError::field("ipam.type", &other.plugin, remedy));
+        }
+    };
+    if let StoreConfig::Embedded(folder) = &own.store
         && !folder.join("data.mdb").is_file()
     {
         let folder = format!("{:?}", folder.display().to_string());
         let remedy = "there is no store in that folder: `cnictl pool create` makes one";
         return Err(CniError::field("ipam.store.embedded", folder, remedy));
     }
-    let store = AnyStore::open_or_say(&config.ipam.store);
+    let store = AnyStore::open_or_say(&own.store);
     let unread = |error| CniError::from(IpamError::Store(error));
     let seen = Snapshot::read(&store).await.map_err(unread)?;
     let mut reads = vec![Read::Get(keys::CLOSED.into())];
@@ -87,7 +94,7 @@ pub(super) async fn first(config: &Config, wish: &Wish) -> Result<First, CniErro
         Some(reserved) => vec![reserved.pool.clone()],
         None => wish.pools.clone(),
     };
-    let hints = hints(config, node.clone(), store);
+    let hints = hints(config, own, node.clone(), store);
     let looking = Looking {
         wish,
         seen: &seen,
@@ -112,15 +119,15 @@ pub(super) async fn first(config: &Config, wish: &Wish) -> Result<First, CniErro
 }
 
 /// The node's beliefs, where it has any. A machine that never allocated is given no identity here.
-fn hints(config: &Config, node: NodeName, store: AnyStore) -> Option<Ipam<AnyStore>> {
+fn hints(
+    config: &Config,
+    own: &OwnIpam,
+    node: NodeName,
+    store: AnyStore,
+) -> Option<Ipam<AnyStore>> {
     NodeIdentity::id_in(&config.state_dir)?;
     let identity = NodeIdentity::load(node, &config.state_dir, [0; 16]).ok()?;
-    Some(Ipam::new(
-        store,
-        &config.ipam.store,
-        identity,
-        &config.state_dir,
-    ))
+    Some(Ipam::new(store, &own.store, identity, &config.state_dir))
 }
 
 /// What is looked for, and where.

@@ -138,7 +138,9 @@ fn granted(first: &First, fresh: &Fresh) -> Granted {
     let doubtful = first.addresses.iter().filter(|tried| tried.unproven);
     let least = first.addresses.iter().map(|tried| tried.address).min();
     let least = least.unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+    let subnets = first.addresses.iter().map(|tried| &tried.subnet);
     Granted {
+        routes: subnets.flat_map(plan::routes_of).collect(),
         addresses: addresses.collect(),
         doubtful: doubtful.map(|tried| tried.address).collect(),
         mac: fresh.mac.unwrap_or_else(|| MacAddr::of_address(least)),

@@ -3,6 +3,7 @@
 //!
 //! - `cases`: the list of edge cases and bad inputs, a test named after each;
 //! - `kill`: killed at every step, and put right by the next call;
+//! - `delegated`: `berth-ipam` under other plugins; `delegation`: other IPAM plugins under `berth`;
 //! - `ovs`: the driver `ovs`;
 //! - the others: one theme each.
 #![expect(
@@ -15,11 +16,13 @@
 mod addresses;
 mod bandwidth;
 mod cases;
+mod chained;
 mod check;
 mod concurrency;
 mod container;
 mod del;
 mod delegated;
+mod delegation;
 mod doctor;
 mod explain;
 mod families;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use berth_cni::spec::Config;
+use berth_cni::spec::{Config, IpamConfig};
 use berth_cni::wanted::node_name;
 use berth_ipam::NodeIdentity;
 use berth_ipam::node::{Standing, judge};
@@ -15,7 +15,14 @@ use crate::node::random;
 
 /// Reads closure, node and pools, all at once. Changes nothing, and makes no store.
 pub(super) fn look(config: &Config, longest: Duration) -> Seen<SeenStore> {
-    let at = &config.ipam.store;
+    let own = match &config.ipam {
+        IpamConfig::Own(own) => own,
+        IpamConfig::Other(other) => {
+            let plugin = &other.plugin;
+            return Err(Unseen::Moot(format!("{plugin} gives the addresses")));
+        }
+    };
+    let at = &own.store;
     if let StoreConfig::Embedded(folder) = at
         && !folder.join("data.mdb").is_file()
     {
@@ -34,7 +41,7 @@ pub(super) fn look(config: &Config, longest: Duration) -> Seen<SeenStore> {
         Read::Get(keys::CLOSED.into()),
         Read::Get(keys::node(&node).into()),
     ];
-    let pools = &config.ipam.pools;
+    let pools = &own.pools;
     reads.extend(pools.iter().map(|pool| Read::Get(keys::pool(pool).into())));
     let answer = runtime.block_on(store.read(&reads)).map_err(failed)?;
     let (lineage, mixed) = match store.lineage() {
