@@ -2,6 +2,7 @@
 //! the embedded store and against etcd.
 //!
 //! - `cases`: the list of edge cases and bad inputs, a test named after each;
+//! - `chains`: with other plugins behind it;
 //! - `kill`: killed at every step, and put right by the next call;
 //! - `ovs`: the driver `ovs`;
 //! - the others: one theme each.
@@ -15,6 +16,7 @@
 mod addresses;
 mod bandwidth;
 mod cases;
+mod chains;
 mod check;
 mod concurrency;
 mod container;
