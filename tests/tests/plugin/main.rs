@@ -3,6 +3,7 @@
 //!
 //! - `cases`: the list of edge cases and bad inputs, a test named after each;
 //! - `chains`: with other plugins behind it;
+//! - `replay`: as CRI-O calls it;
 //! - `kill`: killed at every step, and put right by the next call;
 //! - `ovs`: the driver `ovs`;
 //! - the others: one theme each.
@@ -33,6 +34,7 @@ mod ovs;
 mod ownership;
 mod promises;
 mod records;
+mod replay;
 mod reservations;
 mod schema;
 mod status;
