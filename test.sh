@@ -65,9 +65,10 @@ stage_bench() {
     host=$(rustc -vV | sed -n 's/^host: //p')
     export BERTH_BIN_DIR=${CARGO_TARGET_DIR:-target}/$host/release
     "${CARGO_TARGET_DIR:-target}/release/bench-cni"
-    "${CARGO_TARGET_DIR:-target}/release/bench-cni" --ovs
-    "${CARGO_TARGET_DIR:-target}/release/bench-cni" --bandwidth --at-once 16 --rounds 3
-    "${CARGO_TARGET_DIR:-target}/release/bench-cni" --ipam --at-once 16 --rounds 15
+    "${CARGO_TARGET_DIR:-target}/release/bench-cni" ovs
+    "${CARGO_TARGET_DIR:-target}/release/bench-cni" bandwidth --at-once 16 --rounds 3
+    "${CARGO_TARGET_DIR:-target}/release/bench-cni" throughput --rounds 3
+    "${CARGO_TARGET_DIR:-target}/release/bench-cni" ipam --at-once 16 --rounds 15
     "${CARGO_TARGET_DIR:-target}/release/bench-ipam"
 }
 

@@ -16,6 +16,7 @@ pub mod bandwidth;
 mod clock;
 pub mod files;
 pub mod host;
+pub mod host_access;
 pub mod ovs;
 pub mod plan;
 pub mod spec;
@@ -99,10 +100,7 @@ fn answer_main(
         Verb::Status => |_, config| verbs::status(config),
         Verb::Gc => |_, config| verbs::gc(config),
     };
-    let config = match call.verb {
-        Verb::Del | Verb::Gc => MainConfig::parse_for_del(config)?,
-        _ => MainConfig::parse(config)?,
-    };
+    let config = MainConfig::parse(config)?;
     *version = config.common.version;
     version.allows(call.verb)?;
     serve(call, &config)

@@ -24,18 +24,12 @@ use serde_json::Value;
 /// When that does not hold.
 pub fn cni_stdin(data: &[u8]) {
     let main = MainConfig::parse(data);
-    let for_del = MainConfig::parse_for_del(data);
     if let Ok(MainConfig { common, link: _ }) = &main {
-        for_del.as_ref().expect("DEL reads what ADD reads");
         let runtime = &common.runtime;
         let limits = bandwidth::asked(runtime.bandwidth.as_ref(), &runtime.annotations);
         limits.err().iter().for_each(readable);
     }
-    for error in [
-        main.err(),
-        for_del.err(),
-        Config::parse_delegated(data).err(),
-    ] {
+    for error in [main.err(), Config::parse_delegated(data).err()] {
         error.iter().for_each(readable);
     }
 }

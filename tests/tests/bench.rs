@@ -22,6 +22,12 @@ fn the_etcd_and_embedded_benchmark_of_limits_does_so_too() {
     runs(Whom::Bandwidth);
 }
 
+#[test]
+fn the_etcd_and_embedded_benchmark_of_what_is_carried_does_so_too() {
+    let table = bench::carried::run(1).to_string();
+    assert_eq!(table.matches("Gbit/s").count(), 10, "{table}");
+}
+
 fn runs(whom: Whom) {
     let report = bench::run(Plan {
         whom,

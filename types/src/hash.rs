@@ -7,6 +7,17 @@ pub fn fnv1a(bytes: &[u8]) -> u64 {
     })
 }
 
+/// A text's hash in so many digits to the base of 32, for names that follow from what they are of.
+/// At most 12.
+pub fn digits(text: &str, count: u32) -> String {
+    let hash = fnv1a(text.as_bytes());
+    let digit = |n: u32| {
+        let five = hash.checked_shr(64_u32.checked_sub(5 * n)?)? & 31;
+        char::from_digit(u32::try_from(five).ok()?, 32)
+    };
+    (1..=count).filter_map(digit).collect()
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -24,7 +24,7 @@ pub use attachment::{
     Previous, REMEMBERED_HOLDERS,
 };
 pub use cluster::{Answered, ClosedRecord, ClosureId, NodeAnswer, NodeRecord, WantedRecord};
-pub use hash::fnv1a;
+pub use hash::{digits, fnv1a};
 pub use local::{LocalAddress, LocalAttachment, LocalLink, LocalPort};
 pub use mac::{InvalidMac, MacAddr};
 pub use names::{

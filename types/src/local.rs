@@ -56,6 +56,9 @@ pub struct LocalLink {
     /// Its port, when it is one of an Open vSwitch bridge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<LocalPort>,
+    /// The node's end of the pair by which node and container reach each other past the LAN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_end: Option<IfName>,
     /// The limit on what arrives, in bits a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingress_rate: Option<u64>,

@@ -49,6 +49,9 @@ pub struct Intent {
     /// Its port, when it is to be one of an Open vSwitch bridge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<LocalPort>,
+    /// The node's end of the pair by which node and container reach each other, when they are to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_end: Option<IfName>,
 }
 
 impl Record for Intent {}

@@ -1,6 +1,7 @@
 //! The node's kernel: links, addresses and routes by netlink, and network namespaces.
 
 mod link;
+mod near;
 mod netlink;
 mod netns;
 mod route;
@@ -9,6 +10,7 @@ mod veth;
 mod vlan;
 
 pub use link::{Link, LinkKind, Macvlan};
+pub use near::NearRoute;
 pub use netlink::{Netlink, NetlinkError};
 pub use netns::{Inside, Netns, NetnsError};
 pub use route::NextHop;

@@ -78,6 +78,22 @@ impl Netns {
         })
     }
 
+    /// Opens the node's own: the one of the process's first thread, which never leaves it.
+    ///
+    /// # Errors
+    /// [`NetnsError::Io`].
+    pub fn node() -> Result<Self, NetnsError> {
+        let path = PathBuf::from(format!("/proc/{}/ns/net", std::process::id()));
+        let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.ino(), file)));
+        match opened {
+            Ok((inode, file)) => Ok(Self {
+                file,
+                at: NetnsRef { path, inode },
+            }),
+            Err(source) => Err(NetnsError::Io { path, source }),
+        }
+    }
+
     /// Finds the namespace that was seen as `seen`, when it still exists.
     ///
     /// It is looked for where it was, at `also` (where the runtime says it is by now), and, as it

@@ -4,7 +4,7 @@
 //! The tables are those of `ovs-vswitchd.conf.db(5)`: a bridge lists its ports, a port its
 //! interfaces; a row that no list names any more is removed by the server.
 
-use berth_types::{AttachmentId, IfName, Incarnation, LocalPort, MacAddr, PodRef, VlanId, fnv1a};
+use berth_types::{AttachmentId, IfName, Incarnation, LocalPort, MacAddr, PodRef, VlanId, digits};
 use serde_json::{Value, json};
 
 /// What `external_ids:owner` says of a port that is ours.
@@ -49,16 +49,6 @@ pub fn name_prefix(id: &AttachmentId) -> String {
         "bv{}",
         digits(&format!("{network}/{container}/{ifname}"), 8)
     )
-}
-
-/// A text's hash in as many digits to the base of 32. At most 12.
-fn digits(text: &str, count: u32) -> String {
-    let hash = fnv1a(text.as_bytes());
-    let digit = |n: u32| {
-        let five = (hash >> (64 - 5 * n)) & 31;
-        char::from_digit(u32::try_from(five).ok()?, 32)
-    };
-    (1..=count).filter_map(digit).collect()
 }
 
 /// A port as the database has it.

@@ -15,6 +15,7 @@ pub use vlan::vlan;
 
 use crate::bandwidth::Shaping;
 use crate::host::{Macvlan, Veth};
+use crate::host_access::Access;
 
 /// The link to be made in the container's namespace, before its address is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub enum Step {
     FindGateways(Vec<(IpAddr, IpAddr)>),
     /// Tell the neighbours of its addresses.
     Announce(Vec<IpAddr>),
+    /// Lead node and container to each other.
+    GiveAccess(Access),
     /// Limit its traffic.
     Limit(Shaping),
 }

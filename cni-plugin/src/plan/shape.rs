@@ -7,6 +7,7 @@ use ipnetwork::IpNetwork;
 
 use super::{Port, Step};
 use crate::bandwidth::Shaping;
+use crate::host_access::Access;
 use crate::spec::{CniError, Code, RouteEntry};
 
 /// What the interface is to be.
@@ -26,6 +27,8 @@ pub struct Shape {
     pub announce: Announce,
     /// The port of the node's end, when it is to be one.
     pub port: Option<Port>,
+    /// How node and container reach each other, when they are to.
+    pub access: Option<Access>,
     /// The limits on its traffic, when there are any.
     pub shaping: Option<Shaping>,
 }
@@ -137,6 +140,7 @@ impl Shape {
             let addresses = self.addresses.iter().map(|(address, _)| *address);
             steps.push(Step::Announce(addresses.collect()));
         }
+        steps.extend(self.access.clone().map(Step::GiveAccess));
         steps.extend(self.shaping.clone().map(Step::Limit));
         Ok(steps)
     }
@@ -173,6 +177,7 @@ mod tests {
             gateways: Gateways::Trusted,
             announce: Announce::AtOnce,
             port: None,
+            access: None,
             shaping: None,
         }
     }

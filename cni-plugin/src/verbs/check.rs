@@ -12,6 +12,7 @@ use super::allocator::Allocator;
 use crate::bandwidth::{self, Rate};
 use crate::files::RunFiles;
 use crate::host::{LinkKind, Netlink, NetlinkError, Netns};
+use crate::host_access;
 use crate::ovs::bridge;
 use crate::spec::{CniError, Code, Config, Driver, Invocation, MainConfig};
 use crate::wanted::attachment;
@@ -70,6 +71,7 @@ pub fn check(call: &Invocation, config: &MainConfig) -> Result<String, CniError>
     check_interface(&netns, &id, &link.driver, &ours)?;
     if let Some(record) = record {
         check_port(&record)?;
+        check_access(&netns, &record)?;
         check_limits(&netns, &record)?;
     }
     check_store(config, &id, &ours)?;
@@ -200,6 +202,18 @@ fn check_port(record: &LocalAttachment) -> Result<(), CniError> {
             warn(&format!("the port is not compared: {error}"));
             Ok(())
         }
+    }
+}
+
+/// Looks whether node and container still reach each other, where the ADD led them.
+fn check_access(netns: &Netns, record: &LocalAttachment) -> Result<(), CniError> {
+    if record.link.host_end.is_none() {
+        return Ok(());
+    }
+    let addresses: Vec<_> = record.addresses.iter().map(|own| own.cidr.ip()).collect();
+    match host_access::missing(netns, &record.attachment, &addresses)? {
+        None => Ok(()),
+        Some(what) => wrong(&record.attachment.ifname, what),
     }
 }
 

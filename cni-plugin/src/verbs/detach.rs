@@ -31,6 +31,15 @@ pub(super) fn mark(incarnation: &Incarnation) -> String {
 ///
 /// Locally administered and unicast.
 pub(super) fn first_mac(incarnation: &Incarnation) -> MacAddr {
+    local_mac(0x02, incarnation)
+}
+
+/// The hardware address of the container's end of the pair to the node.
+pub(super) fn pair_mac(incarnation: &Incarnation) -> MacAddr {
+    local_mac(0x06, incarnation)
+}
+
+fn local_mac(first: u8, incarnation: &Incarnation) -> MacAddr {
     let text = incarnation.to_string();
     let mut digits = text.as_bytes().chunks_exact(2).map(|pair| {
         let pair = str::from_utf8(pair).ok();
@@ -38,7 +47,7 @@ pub(super) fn first_mac(incarnation: &Incarnation) -> MacAddr {
             .unwrap_or(0)
     });
     let mut next = || digits.next().unwrap_or(0);
-    let bytes = [0x02, next(), next(), next(), next(), next()];
+    let bytes = [first, next(), next(), next(), next(), next()];
     MacAddr::from_bytes(bytes).unwrap_or_else(|_| MacAddr::of_address([0, 0, 0, 0].into()))
 }
 

@@ -7,6 +7,7 @@ use berth_types::{AttachmentId, LocalAttachment, LocalPort, SchemaVersion};
 use super::detach::Trace;
 use crate::files::Intent;
 use crate::host::{LinkKind, Netlink};
+use crate::host_access;
 use crate::ovs::{Pending, bridge, name_prefix};
 use crate::spec::{CniError, Config, Driver, LinkConfig};
 use crate::vlan::{Which, remove_unused};
@@ -39,6 +40,15 @@ impl Leavings<'_> {
             self.remove_ports(&port.socket, id)?;
         }
         remove_vlan(intent, record);
+        let intended = intent.filter(|intent| intent.host_end.is_some());
+        let recorded = record.filter(|record| record.link.host_end.is_some());
+        let with_access = intended
+            .map(|intent| &intent.attachment)
+            .into_iter()
+            .chain(recorded.map(|record| &record.attachment));
+        for id in with_access {
+            host_access::remove(id)?;
+        }
         Ok(())
     }
 
@@ -52,6 +62,9 @@ impl Leavings<'_> {
         trace: Trace,
     ) -> Result<(), CniError> {
         remove_vlan(None, None);
+        if self.link.is_none_or(|link| link.host_access.is_some()) {
+            host_access::remove(id)?;
+        }
         let Some(Driver::Ovs(ovs)) = self.link.map(|link| &link.driver) else {
             return Ok(());
         };

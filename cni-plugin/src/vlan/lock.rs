@@ -12,19 +12,19 @@ use crate::spec::{CniError, Code};
 /// For how long a call waits for another, in milliseconds.
 const PATIENCE_MS: u64 = 10_000;
 
-/// Held by the one call on the node that makes or removes VLAN sub-interfaces.
+/// Held by the one call on the node that makes or removes what its interfaces share: VLAN sub-interfaces, nftables tables.
 ///
 /// It is on the network namespace itself, not on a file below `runDir`: calls of networks with
 /// different folders change the same links. The kernel drops it with its holder.
 #[derive(Debug)]
-pub(super) struct NodeLock(#[expect(dead_code, reason = "kept for its drop")] Flock<File>);
+pub(crate) struct NodeLock(#[expect(dead_code, reason = "kept for its drop")] Flock<File>);
 
 impl NodeLock {
     /// Takes it, from whichever namespace the calling thread is in.
     ///
     /// # Errors
     /// Code 11 when another call keeps it; code 5.
-    pub(super) fn take() -> Result<Self, CniError> {
+    pub(crate) fn take() -> Result<Self, CniError> {
         let path = node_namespace();
         let begun = uptime_ms();
         let mut file = File::open(&path).map_err(|error| CniError::io(&path, &error))?;
@@ -36,7 +36,7 @@ impl NodeLock {
             };
             if uptime_ms().saturating_sub(begun) > PATIENCE_MS {
                 let message = format!(
-                    "another call changes VLAN sub-interfaces for more than {PATIENCE_MS} ms"
+                    "another call changes what interfaces of this node share for more than {PATIENCE_MS} ms"
                 );
                 return Err(CniError::new(Code::TryAgain, message)
                     .details("see what that call waits for; the runtime tries again"));

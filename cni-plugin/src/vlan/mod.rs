@@ -17,6 +17,7 @@ mod stand;
 use berth_types::IfName;
 
 pub use choose::{Next, choose, names};
+pub(crate) use lock::NodeLock;
 pub(crate) use remove::{Which, remove_unused};
 pub(crate) use stand::{Unmade, Wanted, build_on};
 

@@ -54,6 +54,7 @@ fn lives(site: &Site, node: &str, container: &str, address: &str) {
             master: "eth0".into(),
             vlan: None,
             port: None,
+            host_end: None,
             ingress_rate: None,
             egress_rate: None,
         },

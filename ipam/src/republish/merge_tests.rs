@@ -76,6 +76,7 @@ fn local(addresses: &[(u8, AddressRecord)]) -> LocalAttachment {
             master: "eth0".into(),
             vlan: None,
             port: None,
+            host_end: None,
             ingress_rate: None,
             egress_rate: None,
         },

@@ -258,6 +258,7 @@ impl<S: Store> Node<S> {
                 master: "eth0".into(),
                 vlan: None,
                 port: None,
+                host_end: None,
                 ingress_rate: None,
                 egress_rate: None,
             },

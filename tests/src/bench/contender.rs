@@ -225,6 +225,18 @@ pub struct Contender {
 }
 
 impl Contender {
+    /// Sets the value at a JSON pointer of the first plugin's configuration, whose last step may be
+    /// new.
+    pub(super) fn set(&mut self, pointer: &str, value: &Value) {
+        let (parent, key) = pointer.rsplit_once('/').expect("a JSON pointer");
+        let config = self.chain.first_mut().map(|(_, config)| config);
+        let parent = config.and_then(|config| config.pointer_mut(parent));
+        let parent = parent.and_then(Value::as_object_mut);
+        parent
+            .expect("an object")
+            .insert(key.to_owned(), value.clone());
+    }
+
     fn limit(&mut self, rate: u64) {
         for (_, config) in &mut self.chain {
             let config = config.as_object_mut();

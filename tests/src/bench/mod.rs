@@ -6,6 +6,7 @@
 //! that begins changes, so that whatever disturbs the machine disturbs all alike. After every
 //! turn the answers are checked: no failure, no address twice, nothing left behind.
 
+pub mod carried;
 pub mod contender;
 pub mod ipam;
 pub mod limits;

@@ -247,7 +247,7 @@ fn traffic_through_a_port_keeps_to_the_limit_in_both_directions() {
 
 /// A busy machine is slower than a limit, and a reader that had to wait catches up faster than it:
 /// what is asserted would still show bits taken for bytes, or no limit at all. How near traffic
-/// comes is for `bench-cni --bandwidth` to say.
+/// comes is for `bench-cni bandwidth` to say.
 #[track_caller]
 fn assert_limited(ground: &Ground) {
     let peer = Peer::at(ground.lan.netns(), GATEWAY);

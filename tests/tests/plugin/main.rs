@@ -26,6 +26,7 @@ mod delegated;
 mod families;
 mod gc;
 mod ground;
+mod host_access;
 mod kill;
 mod links;
 mod machine;

@@ -3,7 +3,6 @@
 mod fields;
 mod gc;
 mod ipam;
-mod later;
 mod link;
 
 use std::collections::BTreeMap;
@@ -84,22 +83,6 @@ impl MainConfig {
     /// Code 6 for what is no JSON object, 1 for a version that is not spoken, 2 for an unknown
     /// field in `ipam`, 7 for a value that cannot work.
     pub fn parse(stdin: &[u8]) -> Result<Self, CniError> {
-        Self::read(stdin, later::refuse)
-    }
-
-    /// Reads a configuration for DEL, which has no use for fields that a later release serves: a
-    /// configuration that gained one must not keep containers from ending.
-    ///
-    /// # Errors
-    /// As [`MainConfig::parse`].
-    pub fn parse_for_del(stdin: &[u8]) -> Result<Self, CniError> {
-        Self::read(stdin, |_, _| Ok(()))
-    }
-
-    fn read(
-        stdin: &[u8],
-        refuse_later: fn(&Fields<'_>, &LinkConfig) -> Result<(), CniError>,
-    ) -> Result<Self, CniError> {
         let object = object(stdin)?;
         let fields = Fields {
             object: &object,
@@ -107,7 +90,6 @@ impl MainConfig {
         };
         let version = version(&fields)?;
         let link = LinkConfig::parse(&fields)?;
-        refuse_later(&fields, &link)?;
         Ok(Self {
             link,
             common: Config::read(version, &fields, &fields, &["type", "pool", "store"])?,

@@ -11,10 +11,12 @@ use ipnetwork::IpNetwork;
 use super::Work;
 use crate::bandwidth::Shaping;
 use crate::host::{Link, Netlink, NetlinkError, NetnsError};
+use crate::host_access::{Access, Ends, plan};
 use crate::plan::{Announce, Gateways, NewLink, Port, Routers, Shape, Step};
 use crate::spec::{CniError, Code, ConflictCheck, RouteEntry};
 use crate::verbs::allocator::Allocator;
 use crate::verbs::claim::{Unclaimed, claim};
+use crate::verbs::detach;
 use crate::verbs::takeover::Sandboxes;
 
 /// An interface that did not come to be; `linked` when its link was made.
@@ -63,8 +65,8 @@ pub(super) struct Built {
     pub(super) link: Link,
     /// The node's interface it stands on.
     pub(super) parent: Link,
-    /// The node's end, of a pair.
-    pub(super) host: Option<Link>,
+    /// The ends on the node, of pairs.
+    pub(super) host: Vec<Link>,
     /// The routes that were set; others were there already.
     pub(super) routes: Vec<RouteEntry>,
 }
@@ -150,14 +152,10 @@ impl Work<'_> {
             let link = netlink.link_by_index(fresh.index)?.ok_or_else(gone)?;
             let addresses = netlink.addresses(link.index)?;
             verify(&steps, &link, &addresses)?;
-            let end = match &self.fresh {
-                NewLink::Macvlan(_) => None,
-                NewLink::Veth(veth) => host.link_by_name(&veth.host)?,
-            };
             Ok(Built {
                 link,
                 parent: placed.parent,
-                host: end,
+                host: self.host_ends(host)?,
                 routes,
             })
         };
@@ -166,6 +164,34 @@ impl Work<'_> {
             linked: true,
             answered,
         })
+    }
+
+    /// The ends on the node: of the interface itself, and of the pair to the node.
+    fn host_ends(&self, host: &mut Netlink) -> Result<Vec<Link>, NetlinkError> {
+        let own = match &self.fresh {
+            NewLink::Macvlan(_) => None,
+            NewLink::Veth(veth) => Some(veth.host.clone()),
+        };
+        let mut ends = Vec::new();
+        for name in own.into_iter().chain(self.host_end()) {
+            ends.extend(host.link_by_name(&name)?);
+        }
+        Ok(ends)
+    }
+
+    /// How node and container are to reach each other.
+    fn access(&self, lease: &Lease) -> Result<Option<Access>, CniError> {
+        let Some(config) = &self.link.host_access else {
+            return Ok(None);
+        };
+        let addresses: Vec<_> = lease
+            .addresses
+            .iter()
+            .map(|leased| leased.address)
+            .collect();
+        let end = (self.fresh.mtu(), detach::pair_mac(&self.incarnation));
+        let ends = Ends::of(&self.id)?;
+        Ok(Some(plan(config, ends, end, &addresses, &self.node)))
     }
 
     /// What the interface is to be.
@@ -200,6 +226,7 @@ impl Work<'_> {
                 Announce::Never
             },
             port: self.port.as_ref().map(port),
+            access: self.access(lease)?,
             shaping: Shaping::of(self.wanted.limits, &self.incarnation, self.fresh.mtu()),
         })
     }

@@ -8,12 +8,14 @@ mod placed;
 mod refusal;
 mod steps;
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use berth_ipam::fault::checkpoint;
 use berth_ipam::{Known, Lease};
 use berth_types::{
-    AttachmentId, Incarnation, LocalAttachment, LocalLink, LocalPort, MacAddr, SchemaVersion,
+    AttachmentId, IfName, Incarnation, LocalAttachment, LocalLink, LocalPort, MacAddr,
+    SchemaVersion,
 };
 use jiff::Timestamp;
 
@@ -23,6 +25,7 @@ use super::leavings::Leavings;
 use super::{detach, given};
 use crate::files::{Intent, Locked, RunFiles};
 use crate::host::{Link, Netlink, Netns};
+use crate::host_access::{Ends, node_addresses};
 use crate::ovs::pending;
 use crate::plan::{self, NewLink};
 use crate::spec::{
@@ -54,6 +57,8 @@ struct Work<'a> {
     port_asked: AtomicBool,
     /// The hardware address the interface is to have, when that is known before its address.
     mac: Option<MacAddr>,
+    /// The node's addresses that the container is to reach past the LAN.
+    node: Vec<IpAddr>,
 }
 
 /// What was made so far, and is to be undone on failure, newest first.
@@ -137,6 +142,10 @@ fn prepare<'a>(
         port,
         mac,
     } = fresh;
+    let node = match &link.host_access {
+        Some(_) => node_addresses(host, parent.index)?,
+        None => Vec::new(),
+    };
     Ok(Work {
         config,
         link,
@@ -151,6 +160,7 @@ fn prepare<'a>(
         port,
         port_asked: AtomicBool::new(false),
         mac,
+        node,
     })
 }
 
@@ -163,7 +173,14 @@ impl Work<'_> {
             netns: self.netns.at().clone(),
             mac: self.first_mac.or(self.mac),
             port: self.port.clone(),
+            host_end: self.host_end(),
         }
+    }
+
+    /// The node's end of the pair by which node and container reach each other.
+    fn host_end(&self) -> Option<IfName> {
+        let ends = self.link.host_access.as_ref().map(|_| Ends::of(&self.id));
+        ends?.ok().map(|ends| ends.node)
     }
 
     const fn leavings(&self) -> Leavings<'_> {
@@ -185,15 +202,15 @@ impl Work<'_> {
         let mac = link.mac.unwrap_or(lease.mac);
         let addresses = given::addresses(lease)?;
         let result = CniResult {
-            ips: given::ips(&addresses, Some(host.iter().count())),
+            ips: given::ips(&addresses, Some(host.len())),
             interfaces: host
+                .into_iter()
                 .map(|end| Interface {
                     name: end.name,
                     mac: end.mac.map(|mac| mac.to_string()).unwrap_or_default(),
                     mtu: end.mtu,
                     sandbox: String::new(),
                 })
-                .into_iter()
                 .chain([Interface {
                     name: self.id.ifname.to_string(),
                     mac: mac.to_string(),
@@ -218,6 +235,7 @@ impl Work<'_> {
                 master: parent.name,
                 vlan: plan::vlan(self.link.vlan, lease.addresses.iter().map(|l| &l.subnet))?,
                 port: self.port.clone(),
+                host_end: self.host_end(),
                 ingress_rate: limits.ingress.map(|limit| limit.rate.bits()),
                 egress_rate: limits.egress.map(|limit| limit.rate.bits()),
             },

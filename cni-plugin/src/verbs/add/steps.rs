@@ -17,6 +17,7 @@ use super::neighbours::announce;
 use crate::bandwidth;
 use crate::clock::pause;
 use crate::host::{Netlink, NetlinkError};
+use crate::host_access;
 use crate::ovs::{Client, NewPort, bridge, pending};
 use crate::plan::{Port, Step};
 use crate::spec::{CniError, RouteEntry};
@@ -52,6 +53,7 @@ impl Work<'_> {
             } => set = set_route(netlink, index, *destination, *gateway)?,
             Step::FindGateways(gateways) => self.find_gateways(netlink, index, gateways)?,
             Step::Announce(addresses) => announce(netlink, index, addresses)?,
+            Step::GiveAccess(access) => host_access::apply(netlink, access)?,
             Step::Limit(shaping) => bandwidth::apply(netlink, index, shaping)?,
         }
         checkpoint(match step {
@@ -66,6 +68,7 @@ impl Work<'_> {
             Step::Route { .. } => "add.routed",
             Step::FindGateways(_) => "add.gateways-found",
             Step::Announce(_) => "add.announced",
+            Step::GiveAccess(_) => "add.access",
             Step::Limit(_) => "add.limited",
         });
         Ok(set)

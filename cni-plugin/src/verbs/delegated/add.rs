@@ -130,6 +130,7 @@ impl Work<'_> {
             netns: self.netns.at().clone(),
             mac: None,
             port: None,
+            host_end: None,
         }
     }
 
@@ -215,6 +216,7 @@ impl Work<'_> {
             master: String::new(),
             vlan: None,
             port: None,
+            host_end: None,
             ingress_rate: None,
             egress_rate: None,
         }

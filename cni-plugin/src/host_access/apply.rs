@@ -1,0 +1,188 @@
+//! Making the pair, its routes, and the table.
+
+use std::fs;
+use std::net::IpAddr;
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use berth_ipam::fault::checkpoint;
+use berth_types::{IfName, MacAddr};
+use nix::errno::Errno;
+
+use super::nft::Nft;
+use super::remove::remove_pair;
+use super::{Access, Table};
+use crate::host::{Link, NearRoute, Netlink, NetlinkError, Netns, Veth};
+use crate::spec::{CniError, Code};
+use crate::vlan::NodeLock;
+
+/// The node's addresses that a container reaches by its pair: those of the interface it stands on,
+/// and of the interfaces that the node's default routes lead out of; those first.
+///
+/// # Errors
+/// [`NetlinkError`].
+pub fn node_addresses(host: &mut Netlink, parent: u32) -> Result<Vec<IpAddr>, NetlinkError> {
+    let mut links = vec![parent];
+    let defaults = host.routes()?.into_iter();
+    let defaults = defaults.filter(|route| route.destination.prefix() == 0);
+    links.extend(defaults.map(|route| route.link));
+    let mut found = Vec::new();
+    for link in links {
+        for address in host.addresses(link)? {
+            let address = address.ip();
+            if is_reachable(address) && !found.contains(&address) {
+                found.push(address);
+            }
+        }
+    }
+    Ok(found)
+}
+
+const fn is_reachable(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => !v4.is_link_local() && !v4.is_loopback(),
+        IpAddr::V6(v6) => !v6.is_unicast_link_local() && !v6.is_loopback(),
+    }
+}
+
+/// Gives node and container access to each other. Runs in the container's namespace, where
+/// `inside` is open; the container's interface has its addresses.
+///
+/// Killed anywhere in between, what is left is the pair and the table, which `remove` finds by
+/// their names.
+///
+/// # Errors
+/// Code 11 when another call works on the tables for long; 999: the kernel's refusal.
+pub fn apply(inside: &mut Netlink, access: &Access) -> Result<(), CniError> {
+    let container = fs::File::open("/proc/thread-self/ns/net")
+        .map_err(|error| CniError::io("/proc/thread-self/ns/net", &error))?;
+    let node = Netns::node()?;
+    let mac = node.within(|| make_pair(access, container.as_fd()))??;
+    checkpoint("add.access.pair");
+    loosen(&access.ends.inside, access)?;
+    lead_to_node(inside, access, mac).map_err(|error| explain(&error))?;
+    checkpoint("add.access.inside");
+    node.within(|| lead_to_container(access))?
+}
+
+/// Makes the pair; the hardware address of the node's end.
+fn make_pair(access: &Access, container: BorrowedFd<'_>) -> Result<MacAddr, CniError> {
+    let veth = Veth {
+        host: access.ends.node.clone(),
+        name: access.ends.inside.clone(),
+        mtu: access.mtu,
+        mac: Some(access.mac),
+    };
+    let make = || -> Result<Option<Link>, NetlinkError> {
+        let mut host = Netlink::open()?;
+        match host.create_veth(&veth, container) {
+            // An earlier life's, whose files are lost.
+            Err(error) if error.errno() == Some(Errno::EEXIST) => {
+                remove_pair(&mut host, &veth.host)?;
+                host.create_veth(&veth, container)?;
+            }
+            other => other?,
+        }
+        host.link_by_name(&veth.host)
+    };
+    let end = make().map_err(|error| explain(&error))?;
+    loosen(&veth.host, access)?;
+    let gone = || CniError::new(Code::Internal, format!("{} has vanished", veth.host));
+    end.and_then(|end| end.mac).ok_or_else(gone)
+}
+
+/// The container's side: routes to node and services by way of the pair.
+fn lead_to_node(inside: &mut Netlink, access: &Access, mac: MacAddr) -> Result<(), NetlinkError> {
+    let name = &access.ends.inside;
+    let Some(end) = inside.link_by_name(name)? else {
+        return Err(NetlinkError::Refused {
+            what: format!("look at link {name}"),
+            errno: Errno::ENODEV,
+            words: String::new(),
+        });
+    };
+    inside.link_up(end.index)?;
+    for way in &access.to_node {
+        inside.add_neighbour(end.index, way.gateway, mac)?;
+        let route = NearRoute {
+            link: end.index,
+            destination: way.destination,
+            gateway: Some(way.gateway),
+            source: Some(way.source),
+        };
+        match inside.add_near_route(&route) {
+            // Of several interfaces the first one leads to the node.
+            Err(error) if error.errno() == Some(Errno::EEXIST) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// The node's side: routes to the container, and the table.
+fn lead_to_container(access: &Access) -> Result<(), CniError> {
+    let lead = || -> Result<(), NetlinkError> {
+        let mut host = Netlink::open()?;
+        let Some(end) = host.link_by_name(&access.ends.node)? else {
+            return Ok(());
+        };
+        for (address, source) in &access.to_container {
+            host.add_neighbour(end.index, *address, access.mac)?;
+            host.replace_near_route(&NearRoute {
+                link: end.index,
+                destination: (*address).into(),
+                gateway: None,
+                source: *source,
+            })?;
+        }
+        Ok(())
+    };
+    lead().map_err(|error| explain(&error))?;
+    checkpoint("add.access.routed");
+    match &access.table {
+        Some(table) => ensure(table),
+        None => Ok(()),
+    }
+}
+
+/// Makes the table unless it stands. The pair is there already: whoever removes tables at the same
+/// time sees it, or is waited for.
+fn ensure(table: &Table) -> Result<(), CniError> {
+    let _alone = NodeLock::take()?;
+    let make = || {
+        let nft = Nft::open()?;
+        if nft.tables()?.contains(&table.name()) {
+            return Ok(());
+        }
+        nft.make(
+            &format!("make nftables table {}", table.name()),
+            table.batch(),
+        )
+    };
+    make().map_err(|error: NetlinkError| {
+        CniError::new(Code::Internal, format!("serviceCidrs: {error}")).details(
+            "serviceCidrs needs nf_tables with nft_ct, nft_nat and nft_masq: load these kernel modules, or remove serviceCidrs",
+        )
+    })
+}
+
+/// Lets packets through one end, in the namespace of the thread.
+///
+/// One may arrive there though the answer would take another way: of a container with two
+/// interfaces the node's answers all go to the first. And IPv6 may be off for new interfaces.
+fn loosen(end: &IfName, access: &Access) -> Result<(), CniError> {
+    let set = |name: &str, value: &[u8]| {
+        let path = format!("/proc/sys/net/{name}");
+        fs::write(&path, value).map_err(|error| CniError::io(&path, &error))
+    };
+    set(&format!("ipv4/conf/{end}/rp_filter"), b"0")?;
+    if access.to_container.iter().any(|(own, _)| own.is_ipv6()) {
+        set(&format!("ipv6/conf/{end}/disable_ipv6"), b"0")?;
+        set(&format!("ipv6/conf/{end}/accept_ra"), b"0")?;
+    }
+    Ok(())
+}
+
+fn explain(error: &NetlinkError) -> CniError {
+    CniError::new(Code::Internal, format!("hostAccess: {error}"))
+        .details("the kernel refused: see its reason, and `dmesg`")
+}
