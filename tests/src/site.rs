@@ -176,8 +176,8 @@ impl Site {
             None => json!({"driver": "macvlan", "master": UPLINK, "mode": "bridge"}),
             Some(ovs) => json!({"driver": "ovs", "bridge": ovs::BRIDGE, "ovsdb": ovs.socket()}),
         };
-        for (name, value) in driver.as_object().into_iter().flatten() {
-            plugin[name] = value.clone();
+        if let (Value::Object(all), Value::Object(own)) = (&mut plugin, driver) {
+            all.extend(own);
         }
         plugin
     }
