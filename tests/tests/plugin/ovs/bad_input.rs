@@ -140,3 +140,26 @@ fn case_52_a_hardware_address_that_cannot_work_or_is_anothers_is_code_7() {
     second.del().success();
     ground.assert_clean("hardware addresses");
 }
+
+/// The next sandbox of a pod asks for the same one, and the port of the last waits to be removed.
+#[test]
+fn case_52_and_55_a_port_that_waits_to_be_removed_is_nobodys() {
+    let ground = Ground::switched(Kind::Embedded, WIDE);
+    let asking = |id: &str| {
+        let container = ground.container(id);
+        container.with("/runtimeConfig", json!({"mac": "02:00:00:00:00:17"}))
+    };
+    let old = asking("old");
+    old.add().success();
+    ground.ovs().kill_database();
+    old.del().success();
+    ground.ovs().start_database();
+    ground.ovs().settle();
+    assert_eq!(ground.ovs().ports().len(), 1, "it waits");
+    let new = asking("new");
+    let reply = new.add();
+    new.assert_connected(reply.address());
+    assert_eq!(ground.ovs().ports().len(), 1, "its own");
+    new.del().success();
+    ground.assert_clean("a port that waited");
+}
