@@ -1,7 +1,7 @@
 //! One of Debian's plugins behind Berth: what it changes is its own, and CHECK and DEL still work.
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{Chain, drivers};
 use crate::container::Container;
 use crate::ground::{GATEWAY, Ground};
+use crate::host_access::connect;
 
 /// `tuning`, which would else keep its files where the machine has its own.
 pub(super) fn tuning(node: &Node) -> Value {
@@ -136,6 +137,21 @@ fn portmap_finds_the_address_and_lets_go_of_it() {
         });
         assert!(!nat(&ground).contains("8080"), "{driver}: {}", nat(&ground));
     }
+}
+
+/// Without `hostAccess` no macvlan hears its node.
+#[test]
+fn portmap_leads_the_node_to_a_container_with_host_access() {
+    let [(_, ground), _] = drivers();
+    let mut chain = Chain::new(&ground, vec![portmap()]);
+    chain.plugins[0]["hostAccess"] = json!(true);
+    chain.runtime = mappings();
+    live(&chain, "hostAccess", |container, address| {
+        let node = ground.node();
+        let [from, at] = [(node.address().into(), 8080), (address, 80)].map(SocketAddr::from);
+        let seen = connect(node.netns(), from, &container.netns, at);
+        assert_eq!(seen, Ok(node.address().into()));
+    });
 }
 
 #[test]
