@@ -8,6 +8,7 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -193,7 +194,8 @@ impl Ovs {
         command.arg(format!("--remote=punix:{}", self.socket().display()));
         let mut database = Daemon::start(&mut command, &self.scratch.join("ovsdb.log"));
         let socket = self.socket();
-        database.wait_ready(PATIENCE, || socket.exists());
+        // It is there a moment before anybody listens.
+        database.wait_ready(PATIENCE, || UnixStream::connect(&socket).is_ok());
         self.database.replace(Some(database));
     }
 

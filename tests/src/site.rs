@@ -13,7 +13,8 @@ use crate::debian;
 use crate::enclosure::{Enclosure, plain_command};
 use crate::etcd::Etcd;
 use crate::lan::{Lan, LanOptions, Node, UPLINK};
-use crate::netns;
+use crate::netns::{self, Netns};
+use crate::ovs::{self, Ovs};
 use crate::plugin::program;
 use crate::process;
 
@@ -37,6 +38,7 @@ pub struct Site {
     // In the order in which they have to go.
     enclosure: Enclosure,
     etcd: Option<RefCell<Etcd>>,
+    ovs: Option<Ovs>,
     node: Node,
     lan: Lan,
 }
@@ -62,7 +64,15 @@ impl Site {
     /// # Panics
     /// When a program is missing or the kernel refuses.
     pub fn with_embedded_store() -> Self {
-        Self::new(false)
+        Self::new(None, None)
+    }
+
+    /// A node with an embedded store, and Open vSwitch between its containers and the LAN.
+    ///
+    /// # Panics
+    /// When a program is missing or the kernel refuses.
+    pub fn switched() -> Self {
+        Self::new(None, Some(Ovs::start))
     }
 
     /// A node with a store in an etcd that listens on the node's loopback.
@@ -70,17 +80,19 @@ impl Site {
     /// # Panics
     /// When a program is missing or the kernel refuses.
     pub fn with_etcd() -> Self {
-        Self::new(true)
+        Self::new(Some(Etcd::start_in), None)
     }
 
-    fn new(etcd: bool) -> Self {
+    fn new(etcd: Option<fn(&Netns) -> Etcd>, ovs: Option<fn(&Node) -> Ovs>) -> Self {
         let lan = Lan::new(&LanOptions::default());
         let node = lan.node("n1");
-        let etcd = etcd.then(|| RefCell::new(Etcd::start_in(node.netns())));
+        let etcd = etcd.map(|start| RefCell::new(start(node.netns())));
+        let ovs = ovs.map(|start| start(&node));
         let enclosure = Enclosure::new(&node);
         let site = Self {
             enclosure,
             etcd,
+            ovs,
             node,
             lan,
         };
@@ -126,6 +138,22 @@ impl Site {
         self.etcd.as_ref().expect("a site with etcd").borrow_mut()
     }
 
+    /// Open vSwitch of [`Site::switched`].
+    ///
+    /// # Panics
+    /// When the site has none.
+    pub fn ovs(&self) -> &Ovs {
+        self.ovs.as_ref().expect("a site with Open vSwitch")
+    }
+
+    /// The links that containers have on the node, and the bridge's ports for them.
+    pub fn links(&self) -> Vec<String> {
+        let mut links = self.node.netns().links();
+        links.retain(|name| name != UPLINK && !ovs::LINKS.contains(&name.as_str()));
+        links.extend(self.ovs.iter().flat_map(Ovs::ports));
+        links
+    }
+
     /// The configuration of `berth` for this node, as it stands in the conflist.
     pub fn plugin(&self) -> Value {
         let store = match &self.etcd {
@@ -135,16 +163,23 @@ impl Site {
             }
             None => json!({"embedded": self.node.file("ipam")}),
         };
-        json!({
-            "type": "berth", "driver": "macvlan", "master": UPLINK, "mode": "bridge",
-            "node": self.node.name(),
+        let mut plugin = json!({
+            "type": "berth", "node": self.node.name(),
             "runDir": self.node.file("run"), "stateDir": self.node.file("state"),
             "capabilities": {
                 "ips": true, "mac": true, "bandwidth": true,
                 "io.kubernetes.cri.pod-annotations": true,
             },
             "ipam": {"pool": POOL, "store": store},
-        })
+        });
+        let driver = match &self.ovs {
+            None => json!({"driver": "macvlan", "master": UPLINK, "mode": "bridge"}),
+            Some(ovs) => json!({"driver": "ovs", "bridge": ovs::BRIDGE, "ovsdb": ovs.socket()}),
+        };
+        if let (Value::Object(all), Value::Object(own)) = (&mut plugin, driver) {
+            all.extend(own);
+        }
+        plugin
     }
 
     /// Makes `plugin` the only one of the network [`NETWORK`].

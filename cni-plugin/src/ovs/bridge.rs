@@ -17,7 +17,7 @@ const APPLYING: Duration = Duration::from_secs(5);
 /// container's interface only one life is to be heard.
 ///
 /// # Errors
-/// Code 7 without such a bridge, 11 with OVSDB away or the port's name another's, 999.
+/// Code 7 without such a bridge or with a hardware address asked for that is another's, 11 with OVSDB away or the port's name another's, 999.
 pub fn add(client: &mut Client, new: &NewPort) -> Result<(), CniError> {
     let results = client.transact(&new.operations(), Duration::ZERO)?;
     match port::made(&results) {
@@ -31,6 +31,10 @@ pub fn add(client: &mut Client, new: &NewPort) -> Result<(), CniError> {
             let message = format!("port {name} exists, and is not of {}", new.attachment);
             Err(CniError::new(Code::TryAgain, message)
                 .details(format!("see whose it is: ovs-vsctl list port {name}")))
+        }
+        Made::MacTaken => {
+            let remedy = "another port of this node has it: ask for another";
+            Err(CniError::field("mac", new.mac, remedy))
         }
         Made::Refused(words) => Err(refused(&words)),
     }

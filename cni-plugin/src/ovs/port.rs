@@ -23,6 +23,9 @@ pub struct NewPort {
     pub pod: Option<PodRef>,
     /// The hardware address of the container's end.
     pub mac: MacAddr,
+    /// The same when it was asked for: no other port of the node may bear it. One that follows from
+    /// an address is as unique as that.
+    pub asked_mac: Option<MacAddr>,
     /// The VLAN it is an access port of; untagged when absent.
     pub vlan: Option<VlanId>,
 }
@@ -84,7 +87,7 @@ impl NewPort {
                 ["attached-mac", self.mac.to_string()],
             ]],
         });
-        vec![
+        let mut operations = vec![
             json!({
                 "op": "wait", "table": "Bridge", "timeout": 0, "where": of_bridge,
                 "columns": ["name"], "until": "==", "rows": [{"name": bridge}],
@@ -94,7 +97,21 @@ impl NewPort {
             json!({"op": "insert", "table": "Port", "uuid-name": "port", "row": port}),
             json!({"op": "mutate", "table": "Bridge", "where": of_bridge, "mutations": ports}),
             comment(&format!("berth ADD {}", self.attachment)),
-        ]
+        ];
+        operations.extend(self.asked_mac.map(|mac| self.no_other_bears(mac)));
+        operations
+    }
+
+    /// Fails the whole unless that hardware address is this attachment's alone. Other programs that
+    /// make ports note it under the same name.
+    fn no_other_bears(&self, mac: MacAddr) -> Value {
+        let bears = json!(["map", [["attached-mac", mac.to_string()]]]);
+        let own = json!(["map", [["iface-id", self.attachment.to_string()]]]);
+        json!({
+            "op": "wait", "table": "Interface", "timeout": 0,
+            "where": [["external_ids", "includes", bears], ["external_ids", "excludes", own]],
+            "columns": ["name"], "until": "==", "rows": [],
+        })
     }
 
     fn external_ids(&self) -> Vec<[String; 2]> {
@@ -125,6 +142,8 @@ pub enum Made {
     NoBridge,
     /// A port of that name exists.
     NameTaken,
+    /// Another port bears the hardware address that was asked for.
+    MacTaken,
     /// Anything else.
     Refused(String),
 }
@@ -138,6 +157,7 @@ pub fn made(results: &[Value]) -> Made {
     match failed {
         None => Made::Yes,
         Some((0, "timed out", _)) => Made::NoBridge,
+        Some((_, "timed out", _)) => Made::MacTaken,
         Some((_, "constraint violation", result)) if says(result, "name") => Made::NameTaken,
         Some((_, _, result)) => Made::Refused(words(result)),
     }

@@ -14,6 +14,8 @@ const NAME_TAKEN: &str = r#"[{},{"rows":[]},{"uuid":["uuid","914cfc2b-15b6-4eaf-
 /// There is no such bridge.
 const NO_BRIDGE: &str =
     r#"[{"details":"\"where\" clause test failed","error":"timed out"},null,null,null,null,null]"#;
+/// Another port bears the hardware address.
+const MAC_TAKEN: &str = r#"[{},{"rows":[]},{"uuid":["uuid","9b5c925d-c294-4f1d-8cfb-8c4d523a86b6"]},{"uuid":["uuid","f0227eef-c9d0-4629-adbc-34cc1d088a52"]},{"count":1},{},{"details":"\"where\" clause test failed","error":"timed out"}]"#;
 /// A value that the schema does not allow.
 const BAD_TAG: &str = r#"[{},{"rows":[]},{"uuid":["uuid","9b5c925d-c294-4f1d-8cfb-8c4d523a86b6"]},{"details":"5000 is not in the valid range 0 to 4095 (inclusive)","error":"constraint violation"},null,null]"#;
 /// The switch did nothing.
@@ -52,6 +54,7 @@ fn new_port() -> NewPort {
             uid: "u1".into(),
         }),
         mac: "0a:58:0a:14:01:11".parse::<MacAddr>().unwrap(),
+        asked_mac: None,
         vlan: Some(7.try_into().unwrap()),
     }
 }
@@ -63,6 +66,7 @@ fn every_answer_to_an_add_is_understood() {
         (MADE_BESIDE, Made::Yes),
         (NAME_TAKEN, Made::NameTaken),
         (NO_BRIDGE, Made::NoBridge),
+        (MAC_TAKEN, Made::MacTaken),
         (
             BAD_TAG,
             Made::Refused(
@@ -185,4 +189,24 @@ fn names_are_spread() {
         .map(|n| name_prefix(&id(&format!("n1/pods/c{n}/eth0"))))
         .collect();
     assert_eq!(names.len(), 50_000);
+}
+
+#[test]
+fn only_a_hardware_address_that_was_asked_for_has_to_be_the_ports_alone() {
+    let derived = new_port();
+    let asked = NewPort {
+        asked_mac: Some(derived.mac),
+        ..derived.clone()
+    };
+    let (without, with) = (derived.operations(), asked.operations());
+    let [both @ .., looks] = &with[..] else {
+        panic!("operations")
+    };
+    assert_eq!(both, without);
+    assert_eq!((&looks["op"], &looks["rows"]), (&json!("wait"), &json!([])));
+    let bears = json!(["map", [["attached-mac", "0a:58:0a:14:01:11"]]]);
+    assert_eq!(
+        looks["where"][0],
+        json!(["external_ids", "includes", bears])
+    );
 }

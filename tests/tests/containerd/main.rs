@@ -8,6 +8,7 @@ mod many;
 mod pods;
 mod restart;
 mod store_away;
+mod switched;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -67,9 +68,5 @@ fn assert_nothing_is_left(site: &Site, addresses: &[IpAddr]) {
         none,
         "network namespaces"
     );
-    assert_eq!(
-        site.node().netns().links(),
-        ["uplink0"],
-        "links of the node"
-    );
+    assert_eq!(site.links(), none, "links and ports on the node");
 }

@@ -9,7 +9,7 @@ use e2e::site::Site;
 use crate::{assert_nothing_is_left, containerd, pod, running};
 
 /// Pods started at once.
-const PODS: usize = 20;
+pub(crate) const PODS: usize = 20;
 
 #[test]
 fn twenty_pods_at_once_have_twenty_addresses_that_all_answer() {
@@ -38,7 +38,7 @@ fn twenty_pods_at_once_have_twenty_addresses_that_all_answer() {
 }
 
 /// Does `action` with every item at once, each on a thread of its own.
-fn at_once<I: Sync, O: Send>(items: &[I], action: impl Fn(&I) -> O + Sync) -> Vec<O> {
+pub(crate) fn at_once<I: Sync, O: Send>(items: &[I], action: impl Fn(&I) -> O + Sync) -> Vec<O> {
     thread::scope(|scope| {
         let action = &action;
         let running: Vec<_> = items

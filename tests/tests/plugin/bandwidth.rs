@@ -235,12 +235,21 @@ fn two_interfaces_of_a_container_have_limits_of_their_own() {
     assert!(device(&container).is_some_and(|name| bucket(&container, &name).is_some()));
 }
 
+#[test]
+fn traffic_keeps_to_the_limit_in_both_directions() {
+    assert_limited(&Ground::new(Kind::Embedded, WIDE));
+}
+
+#[test]
+fn traffic_through_a_port_keeps_to_the_limit_in_both_directions() {
+    assert_limited(&Ground::switched(Kind::Embedded, WIDE));
+}
+
 /// A busy machine is slower than a limit, and a reader that had to wait catches up faster than it:
 /// what is asserted would still show bits taken for bytes, or no limit at all. How near traffic
 /// comes is for `bench-cni bandwidth` to say.
-#[test]
-fn traffic_keeps_to_the_limit_in_both_directions() {
-    let ground = Ground::new(Kind::Embedded, WIDE);
+#[track_caller]
+fn assert_limited(ground: &Ground) {
     let peer = Peer::at(ground.lan.netns(), GATEWAY);
     for megabits in [10_u32, 100] {
         let container = ground.container("a");
@@ -255,4 +264,24 @@ fn traffic_keeps_to_the_limit_in_both_directions() {
         }
         container.del().success();
     }
+}
+
+#[test]
+fn limits_behind_a_port_are_set_checked_and_gone_with_it() {
+    let ground = Ground::switched(Kind::Embedded, WIDE);
+    let container = limited(&ground, "a");
+    let reply = container.add();
+    container.assert_connected(reply.address());
+    assert_eq!(bucket(&container, "eth0"), Some((2_500_000, 15_180)));
+    let device = device(&container).expect("a device");
+    let (rate, _) = bucket(&container, &device).expect("a bucket");
+    assert_eq!(rate, 1_250_000);
+    container.check(&reply.json).success();
+    assert_eq!(container.add().json, reply.json, "repeated");
+    container.tc(&["qdisc", "del", "dev", "eth0", "root"]);
+    let error = container.check(&reply.json).failure();
+    assert_names(&error, 999, &["eth0", "leaves"]);
+    container.del().success();
+    assert_eq!(container.netns.links(), [""; 0]);
+    ground.assert_clean("limits behind a port");
 }

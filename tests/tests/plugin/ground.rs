@@ -165,7 +165,11 @@ impl Ground {
             "runDir": node.file("run"), "stateDir": node.file("state"),
             "ipam": {"pool": POOL, "store": self.store()},
         });
-        let driver = match &self.ovs {
+        let switched = self
+            .ovs
+            .as_ref()
+            .filter(|_| node.name() == self.node().name());
+        let driver = match switched {
             None => json!({"master": UPLINK, "mode": "bridge"}),
             Some(ovs) => json!({"driver": "ovs", "bridge": ovs::BRIDGE, "ovsdb": ovs.socket()}),
         };

@@ -2,6 +2,8 @@
 //! the embedded store and against etcd.
 //!
 //! - `cases`: the list of edge cases and bad inputs, a test named after each;
+//! - `chains`: with other plugins behind it;
+//! - `replay`: as CRI-O calls it;
 //! - `kill`: killed at every step, and put right by the next call;
 //! - `delegated`: `berth-ipam` under other plugins; `delegation`: other IPAM plugins under `berth`;
 //! - `ovs`: the driver `ovs`;
@@ -17,6 +19,7 @@ mod addresses;
 mod bandwidth;
 mod cases;
 mod chained;
+mod chains;
 mod check;
 mod concurrency;
 mod container;
@@ -37,6 +40,7 @@ mod ovs;
 mod ownership;
 mod promises;
 mod records;
+mod replay;
 mod reservations;
 mod schema;
 mod status;

@@ -49,6 +49,17 @@ fn case_50_a_master_that_is_missing_or_down_is_code_50() {
 }
 
 #[test]
+fn case_50_of_a_list_of_masters_one_that_is_there_suffices() {
+    let ground = Ground::new(Kind::Embedded, WIDE);
+    let listed = ground.config_with("/master", json!(["bond7", UPLINK]));
+    ground.status(&listed).success();
+    ground.node().netns().ip(&["link", "set", UPLINK, "down"]);
+    assert_names(&failure(&ground, &listed), 50, &["master", UPLINK]);
+    let none = ground.config_with("/master", json!(["bond7", "bond8"]));
+    assert_names(&failure(&ground, &none), 50, &["master", "bond7", "bond8"]);
+}
+
+#[test]
 fn case_49_a_long_outage_is_code_50_until_the_store_answers_etcd() {
     let mut ground = Ground::new(Kind::Etcd, WIDE);
     ground.patience_ms = 1000;

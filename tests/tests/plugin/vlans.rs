@@ -30,6 +30,16 @@ fn a_vlan_is_served_or_the_module_that_the_kernel_lacks_is_named() {
 }
 
 #[test]
+fn case_53_a_vlan_that_cannot_be_is_7() {
+    let ground = Ground::new(Kind::Embedded, WIDE);
+    for vlan in [json!(0), json!(4095), json!(-1), json!(7.5), json!("7")] {
+        let shown = vlan.to_string();
+        let container = ground.container("a").with("/vlan", vlan);
+        container.refused(7, &["vlan", &shown]);
+    }
+}
+
+#[test]
 fn subnets_in_different_vlans_are_refused_together_and_nothing_stays() {
     let ground = Ground::new(Kind::Embedded, WIDE);
     ground.create_torn_pool();

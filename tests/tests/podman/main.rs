@@ -3,6 +3,7 @@
 
 mod containers;
 mod store_away;
+mod switched;
 
 use std::net::IpAddr;
 

@@ -4,7 +4,8 @@ use berth_types::MacAddr;
 use nix::errno::Errno;
 
 use super::Work;
-use crate::host::{Link, NetlinkError};
+use crate::host::{Link, NetlinkError, Veth};
+use crate::plan::NewLink;
 use crate::spec::{CniError, Code};
 
 impl Work<'_> {
@@ -34,11 +35,59 @@ impl Work<'_> {
                 )),
             },
             Some(Errno::EINVAL | Errno::EBUSY) => CniError::new(Code::InvalidConfig, message)
-                .details(format!("{parent} cannot be the master of such a macvlan; is it in use otherwise?")),
+                .details(unsuited(&self.fresh, parent)),
             Some(Errno::ENETDOWN) => CniError::new(Code::TryAgain, message)
                 .details(format!("bring {parent} up: ip link set {parent} up")),
             Some(Errno::EPERM) => CniError::new(Code::Internal, message).details("run the plugin as root"),
             _ => CniError::new(Code::Internal, message),
         }
+    }
+}
+
+/// What to look at when the kernel refuses `link` itself; `parent` is its master or its bridge.
+fn unsuited(link: &NewLink, parent: &str) -> String {
+    match link {
+        NewLink::Macvlan(_) => {
+            format!("{parent} cannot be the master of such a macvlan; is it in use otherwise?")
+        }
+        NewLink::Veth(Veth { host, mtu, .. }) => format!(
+            "the pair behind port {host} of {parent} cannot be such: check \"mtu\" ({mtu}), and who else changes links here"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use berth_types::IfName;
+
+    use crate::host::Macvlan;
+    use crate::spec::Mode;
+
+    fn name(raw: &str) -> IfName {
+        raw.parse().expect("a name")
+    }
+
+    #[test]
+    fn the_remedy_speaks_of_the_link_that_was_refused() {
+        let macvlan = NewLink::Macvlan(Macvlan {
+            name: name("eth0"),
+            parent: 2,
+            mode: Mode::Bridge,
+            mtu: 1500,
+            mac: None,
+        });
+        let remedy = unsuited(&macvlan, "bond0");
+        assert!(remedy.contains("bond0 cannot be the master"), "{remedy}");
+        let veth = NewLink::Veth(Veth {
+            host: name("bv0a1b2c"),
+            name: name("eth0"),
+            mtu: 9000,
+            mac: None,
+        });
+        let remedy = unsuited(&veth, "br-pods");
+        let named = ["bv0a1b2c", "br-pods", "9000"];
+        assert!(named.iter().all(|word| remedy.contains(word)), "{remedy}");
+        assert!(!remedy.contains("macvlan"), "{remedy}");
     }
 }

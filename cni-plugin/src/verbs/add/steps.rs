@@ -75,6 +75,10 @@ impl Work<'_> {
     }
 
     fn add_port(&self, Port { place, mac, vlan }: &Port) -> Result<(), CniError> {
+        if self.mac.is_some() {
+            // Of the port that bore it before, perhaps, whose container ended with the database away.
+            pending::drain(&self.config.state_dir);
+        }
         let mut client = Client::connect(&place.socket)?;
         self.port_asked.store(true, Ordering::Relaxed);
         pending::forget_of(&self.config.state_dir, &self.id);
@@ -84,6 +88,7 @@ impl Work<'_> {
             incarnation: self.incarnation.clone(),
             pod: self.wanted.wish.pod.clone(),
             mac: *mac,
+            asked_mac: self.mac,
             vlan: *vlan,
         };
         bridge::add(&mut client, &new)

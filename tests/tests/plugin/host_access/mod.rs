@@ -99,7 +99,7 @@ fn with_services<'a>(mut container: Container<'a>, services: &[&str]) -> Contain
 
 /// Connects by TCP from `client` to `to`, where whoever waits at `server`, `at`, answers: whom the
 /// server saw, or why not.
-fn connect(
+pub(crate) fn connect(
     client: &Netns,
     to: SocketAddr,
     server: &Netns,

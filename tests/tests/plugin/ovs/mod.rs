@@ -1,6 +1,7 @@
 //! The driver `ovs`, on a real Open vSwitch with its own datapath.
 //!
 //! - `ports`: what an ADD makes, for every family, and who reaches whom;
+//! - `bad_input`: cases of the list that are told of macvlan elsewhere;
 //! - `check`, `removal`, `leftovers`, `racing`, `status`: one verb or theme each;
 //! - `away`, `switch`: database and switch down, hung, started again in the middle;
 //! - `hostile`: something at the database's socket that is none.
@@ -8,6 +9,7 @@
 //! Killed at every step: `kill::ovs`.
 
 mod away;
+mod bad_input;
 mod check;
 mod hostile;
 mod leftovers;

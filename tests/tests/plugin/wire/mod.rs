@@ -6,6 +6,7 @@ mod doubts;
 mod gateway;
 mod proxy;
 mod routers;
+mod switched;
 
 use std::net::IpAddr;
 
