@@ -20,8 +20,8 @@ pub struct Access {
     pub ends: Ends,
     /// The MTU of both ends, in bytes.
     pub mtu: u32,
-    /// The hardware address of the container's end.
-    pub mac: MacAddr,
+    /// The hardware addresses of the container's end and of the node's.
+    pub macs: [MacAddr; 2],
     /// The node's routes, one to each of the container's addresses. Which of its addresses the node
     /// speaks from is the kernel's choice: a route with one of them would go for good with it, when
     /// it is taken away and set again.
@@ -49,7 +49,7 @@ pub struct Way {
 pub fn plan(
     config: &HostAccess,
     ends: Ends,
-    (mtu, mac): (u32, MacAddr),
+    (mtu, macs): (u32, [MacAddr; 2]),
     addresses: &[IpAddr],
     node: &[IpAddr],
 ) -> Access {
@@ -70,7 +70,7 @@ pub fn plan(
     Access {
         ends,
         mtu,
-        mac,
+        macs,
         to_container: addresses.to_vec(),
         to_node: ways.collect(),
         table: Table::of(&config.service_cidrs, node),
@@ -89,12 +89,12 @@ mod tests {
                 .collect()
         };
         let ends = Ends::of(&"n1/pods/c1/eth0".parse().unwrap()).unwrap();
-        let mac = "02:00:00:00:00:01".parse().unwrap();
+        let macs = ["02:00:00:00:00:01", "02:00:00:00:00:02"].map(|raw| raw.parse().unwrap());
         let config = HostAccess { service_cidrs };
         plan(
             &config,
             ends,
-            (1500, mac),
+            (1500, macs),
             &parsed(addresses),
             &parsed(node),
         )
