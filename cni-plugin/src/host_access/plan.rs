@@ -57,7 +57,7 @@ pub fn plan(
         let same = move |own: &&IpAddr| own.is_ipv4() == family.is_ipv4();
         node.iter().filter(same).copied()
     };
-    let ways = addresses.iter().flat_map(|source| {
+    let wanted = addresses.iter().flat_map(|source| {
         let node = nodes_of(*source).map(IpNetwork::from);
         let services = config.service_cidrs.iter().copied();
         let services = services.filter(|cidr| cidr.is_ipv4() == source.is_ipv4());
@@ -67,12 +67,19 @@ pub fn plan(
             source: *source,
         })
     });
+    // Services may be named twice, and at an address of the node.
+    let mut to_node: Vec<Way> = Vec::new();
+    for way in wanted {
+        if !to_node.iter().any(|set| set.destination == way.destination) {
+            to_node.push(way);
+        }
+    }
     Access {
         ends,
         mtu,
         macs,
         to_container: addresses.to_vec(),
-        to_node: ways.collect(),
+        to_node,
         table: Table::of(&config.service_cidrs, node),
     }
 }
@@ -138,6 +145,17 @@ mod tests {
             "10.96.0.0/12 via 169.254.1.1 src 10.20.1.17",
             "fd00:20::5/128 via fe80::1 src fd00:20::17",
             "fd00:96::/112 via fe80::1 src fd00:20::17",
+        ];
+        assert_eq!(ways(&access), expected);
+    }
+
+    #[test]
+    fn nothing_is_led_to_twice() {
+        let services = ["10.96.0.0/12", "10.20.1.5/32", "10.96.0.0/12"];
+        let access = planned(&services, &["10.20.1.17"], &["10.20.1.5"]);
+        let expected = [
+            "10.20.1.5/32 via 169.254.1.1 src 10.20.1.17",
+            "10.96.0.0/12 via 169.254.1.1 src 10.20.1.17",
         ];
         assert_eq!(ways(&access), expected);
     }
