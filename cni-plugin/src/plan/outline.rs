@@ -12,6 +12,9 @@ use crate::host_access::{self, Access, Ends};
 use crate::spec::{CniError, ConflictCheck, LinkConfig, RouteEntry};
 use crate::verbs::pair_macs;
 
+/// `IPV6_MIN_MTU` of linux/ipv6.h.
+const IPV6_MTU: u32 = 1280;
+
 /// What is known before the store has answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Outline<'a> {
@@ -58,10 +61,11 @@ impl Outline<'_> {
     /// What the interface is to be.
     ///
     /// # Errors
-    /// As [`vlan`] and [`Ends::of`].
+    /// As [`vlan`] and [`Ends::of`]; code 7 for an MTU that IPv6 cannot live with.
     pub fn shape(&self, granted: &Granted) -> Result<Shape, CniError> {
         let link = self.link;
         let vlan = granted.vlan(link)?;
+        self.carries(granted)?;
         let port = |port: &LocalPort| Port {
             place: port.clone(),
             mac: granted.mac,
@@ -91,6 +95,17 @@ impl Outline<'_> {
             access: self.access(granted)?,
             shaping: Shaping::of(self.limits, self.incarnation, self.made.mtu()),
         })
+    }
+
+    /// The kernel has no IPv6 on a link of a smaller MTU.
+    fn carries(&self, granted: &Granted) -> Result<(), CniError> {
+        let mtu = self.made.mtu();
+        let mut addresses = granted.addresses.iter();
+        if mtu < IPV6_MTU && addresses.any(|(address, _)| address.is_ipv6()) {
+            let remedy = format!("an IPv6 address needs {IPV6_MTU} bytes at least: raise it");
+            return Err(CniError::field("mtu", mtu, &remedy));
+        }
+        Ok(())
     }
 
     /// How node and container are to reach each other.

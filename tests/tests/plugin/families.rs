@@ -142,6 +142,14 @@ fn a_pool_of_ipv6_alone_gives_one_address() {
 }
 
 #[test]
+fn an_mtu_that_ipv6_cannot_live_with_is_refused() {
+    let ground = ground(Kind::Embedded, BOTH);
+    let container = |mtu: u32| ground.container("a").with("/mtu", json!(mtu));
+    container(1279).refused(7, &["mtu", "1279"]);
+    container(1280).add().success();
+}
+
+#[test]
 fn case_16_and_17_an_address_of_each_family_may_be_asked_for() {
     let ground = ground(Kind::Embedded, BOTH);
     let asking = |ips: &[&str]| {
