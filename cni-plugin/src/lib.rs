@@ -14,6 +14,7 @@
 
 pub mod bandwidth;
 mod clock;
+pub mod delegate;
 pub mod files;
 pub mod host;
 pub mod host_access;
@@ -97,8 +98,8 @@ fn answer_main(
         Verb::Add => verbs::add,
         Verb::Del => verbs::del,
         Verb::Check => verbs::check,
-        Verb::Status => |_, config| verbs::status(config),
-        Verb::Gc => |_, config| verbs::gc(config),
+        Verb::Status => verbs::status,
+        Verb::Gc => verbs::gc,
     };
     let config = MainConfig::parse(config)?;
     *version = config.common.version;
@@ -117,7 +118,7 @@ fn answer_delegated(
         Verb::Del => delegated::del,
         Verb::Check => delegated::check,
         Verb::Status => |_, config| delegated::status(config),
-        Verb::Gc => |_, config| delegated::gc(config),
+        Verb::Gc => delegated::gc,
     };
     let config = Config::parse_delegated(config)?;
     *version = config.version;

@@ -22,6 +22,8 @@ pub(crate) enum Ended {
     Findings,
     /// Nothing that is remembered answers the question, and said so.
     CouldNotTell,
+    /// The host cannot serve its networks, and said why.
+    Unfit,
 }
 
 /// A command that did not.
@@ -165,7 +167,7 @@ pub(crate) fn exit(ended: Result<Ended, Failure>, stderr: &mut impl Write) -> Ex
     let failure = match ended {
         Ok(Ended::Clean) => return ExitCode::from(DONE),
         Ok(Ended::Findings) => return ExitCode::from(FINDINGS),
-        Ok(Ended::CouldNotTell) => return ExitCode::from(COULD_NOT_TELL),
+        Ok(Ended::CouldNotTell | Ended::Unfit) => return ExitCode::from(COULD_NOT_TELL),
         Err(failure) => failure,
     };
     let code = failure.code();

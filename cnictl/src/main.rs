@@ -4,8 +4,11 @@
 
 mod address;
 mod cli;
+mod conf;
 mod confirm;
+mod doctor;
 mod error;
+mod explain;
 mod node;
 mod observe;
 mod output;
@@ -47,6 +50,8 @@ async fn run(
         Command::Reserve(command) => reservation::run(&store()?, command, now, out).await,
         Command::Ip(command) => address::run(&cli.store, command, now, out).await,
         Command::Release(args) => address::release(&store()?, args, now, out).await,
+        Command::Explain(args) => explain::run(args, out).await,
+        Command::Doctor(args) => doctor::run(args, out),
         Command::Node(command) => run_node(cli, command, now, out).await,
         Command::StoreAdmin(StoreCommand::Status) => store_admin::status(&store()?, out).await,
         Command::StoreAdmin(StoreCommand::Close { reason }) => {

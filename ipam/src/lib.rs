@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use berth_store::{Revision, Store, StoreConfig};
-use berth_types::{AddressRecord, PoolName, fnv1a};
+use berth_types::{AddressRecord, Family, PoolName, fnv1a};
 use jiff::Timestamp;
 
 pub use clock::uptime_ms;
@@ -46,7 +46,7 @@ pub use lease::{Lease, Leased, Request, Stickiness};
 pub use node::NodeIdentity;
 pub use release::{Drained, Known, Released, Scope};
 
-use hint::HintFile;
+use hint::{Choice, HintFile};
 use history::{Change, Log, What};
 
 /// One node's access to the record of who holds which address.
@@ -90,6 +90,16 @@ impl<S: Store> Ipam<S> {
     pub fn resident(mut self) -> Self {
         self.memory = Some(Arc::default());
         self
+    }
+
+    /// The address of `family` that this node would try first in `pool`, as it believes at the
+    /// time; `None` where it would look into the store first. Changes nothing.
+    pub fn would_try(&self, pool: &PoolName, family: Family) -> Option<IpAddr> {
+        let hint = self.hint(pool).peek()?;
+        match hint.choose(pool, family, uptime_ms()) {
+            Choice::Own(pick) | Choice::Claim(pick) => Some(pick.address),
+            Choice::Look => None,
+        }
     }
 
     /// The store itself.

@@ -1,4 +1,5 @@
-//! Open vSwitch on a node of the LAN, with its own datapath: no kernel module is needed.
+//! Open vSwitch on a node of the LAN, with its own datapath: no kernel module is needed. In the
+//! virtual machine the same tests run with the kernel's.
 //!
 //! ```text
 //!   namespace "lan"             namespace "n1" (a node)            namespace of a container
@@ -25,7 +26,7 @@ use crate::scratch::Scratch;
 pub const BRIDGE: &str = "br-pods";
 
 /// The links that `ovs-vswitchd` has on the node for itself.
-pub const LINKS: [&str; 2] = ["ovs-netdev", BRIDGE];
+pub const LINKS: [&str; 3] = ["ovs-netdev", "ovs-system", BRIDGE];
 
 /// How long either program has to come up, and `ovs-vsctl` for its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -78,9 +79,9 @@ impl Ovs {
     /// # Panics
     /// As [`Ovs::vsctl`].
     pub fn add_bridge(&self, name: &str) {
-        let own_datapath = ["datapath_type=netdev", "fail_mode=standalone"];
+        let datapath = format!("datapath_type={}", datapath());
         let make = ["add-br", name, "--", "set", "bridge", name];
-        self.vsctl(&[&make[..], &own_datapath].concat());
+        self.vsctl(&[&make[..], &[&datapath, "fail_mode=standalone"]].concat());
     }
 
     /// What `ovs-vsctl` with `arguments` prints; it waits until the switch has done it.
@@ -245,6 +246,12 @@ impl Ovs {
         command.arg(format!("--timeout={}", PATIENCE.as_secs()));
         command
     }
+}
+
+/// Whose datapath bridges have: `netdev`, Open vSwitch's own, which needs nothing of the kernel;
+/// or `system`, the kernel's, where `BERTH_OVS_DATAPATH` says so.
+fn datapath() -> String {
+    std::env::var("BERTH_OVS_DATAPATH").unwrap_or_else(|_| "netdev".to_owned())
 }
 
 fn require(program: &str) -> PathBuf {

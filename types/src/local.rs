@@ -34,6 +34,9 @@ pub struct LocalAttachment {
     /// The store's revision that gave them; absent when another IPAM did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
+    /// The section `ipam` of its configuration, when another IPAM did: what DEL calls that with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipam: Option<serde_json::Value>,
     /// The result that was printed, for a repeated ADD.
     pub result: serde_json::Value,
 }

@@ -18,6 +18,7 @@ mod tags;
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use berth_ipam::uptime_ms;
@@ -27,6 +28,7 @@ use berth_types::{
 };
 use nix::fcntl::Flock;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::spec::{CniError, Code};
 use lock::{Patience, lock_linked};
@@ -52,6 +54,9 @@ pub struct Intent {
     /// The node's end of the pair by which node and container reach each other, when they are to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_end: Option<IfName>,
+    /// The section `ipam` of the configuration, where another plugin gives the addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipam: Option<Value>,
 }
 
 impl Record for Intent {}
@@ -267,6 +272,12 @@ impl Locked {
     /// Code 5.
     pub fn remove_record(&self) -> Result<(), CniError> {
         remove(&self.record)
+    }
+
+    /// The lock, to be shared with a program that works on the attachment for this call: while that
+    /// runs, also after this one was killed, no other call begins.
+    pub fn shared(&self) -> BorrowedFd<'_> {
+        self.lock.as_fd()
     }
 
     /// Ends the work: the intent, and with it the lock, are gone.

@@ -29,31 +29,22 @@ pub struct NearRoute {
     pub gateway: Option<IpAddr>,
     /// The address to speak from; the kernel's choice when absent.
     pub source: Option<IpAddr>,
+    /// Of several to one destination the lowest counts; the kernel's default when absent.
+    pub metric: Option<u32>,
 }
 
 impl Netlink {
-    /// Sets the route. Where another leads to the destination already this is `EEXIST`.
+    /// Sets the route. Where another leads to the destination with that metric this is `EEXIST`.
     ///
     /// # Errors
     /// [`NetlinkError`].
     pub fn add_near_route(&mut self, route: &NearRoute) -> Result<(), NetlinkError> {
-        self.set_near_route(route, NLM_F_EXCL)
-    }
-
-    /// Sets the route, in the place of another to the same destination.
-    ///
-    /// # Errors
-    /// [`NetlinkError`].
-    pub fn replace_near_route(&mut self, route: &NearRoute) -> Result<(), NetlinkError> {
-        self.set_near_route(route, NLM_F_REPLACE)
-    }
-
-    fn set_near_route(&mut self, route: &NearRoute, flags: u16) -> Result<(), NetlinkError> {
         let NearRoute {
             link,
             destination,
             gateway,
             source,
+            metric,
         } = *route;
         let mut message = RouteMessage::default();
         message.header = RouteHeader {
@@ -81,10 +72,12 @@ impl Netlink {
         }
         let source = source.map(|source| RouteAttribute::PrefSource(source.into()));
         message.attributes.extend(source);
+        let metric = metric.map(RouteAttribute::Priority);
+        message.attributes.extend(metric);
         self.change(
             &format!("set route to {destination}"),
             RouteNetlinkMessage::NewRoute(message),
-            NLM_F_CREATE | flags,
+            NLM_F_CREATE | NLM_F_EXCL,
         )
     }
 

@@ -78,14 +78,33 @@ impl Netlink {
         Ok(failed.map(|(address, _)| address).collect())
     }
 
+    /// Every address of the namespace, with the index of its link.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub fn all_addresses(&mut self) -> Result<Vec<(u32, IpNetwork)>, NetlinkError> {
+        let listed = self.listed_addresses()?.into_iter();
+        Ok(listed.map(|(link, address, _)| (link, address)).collect())
+    }
+
     fn flagged_addresses(
         &mut self,
         index: u32,
     ) -> Result<Vec<(IpNetwork, AddressHeaderFlags)>, NetlinkError> {
+        let listed = self.listed_addresses()?.into_iter();
+        let of_link = listed.filter(|(link, ..)| *link == index);
+        Ok(of_link
+            .map(|(_, address, flags)| (address, flags))
+            .collect())
+    }
+
+    fn listed_addresses(
+        &mut self,
+    ) -> Result<Vec<(u32, IpNetwork, AddressHeaderFlags)>, NetlinkError> {
         let all = RouteNetlinkMessage::GetAddress(AddressMessage::default());
         let answers = self.dump("list addresses", &all)?;
-        let of_link = answers.into_iter().filter_map(|answer| match answer {
-            RouteNetlinkMessage::NewAddress(address) if address.header.index == index => {
+        let addresses = answers.into_iter().filter_map(|answer| match answer {
+            RouteNetlinkMessage::NewAddress(address) => {
                 let ip = address
                     .attributes
                     .iter()
@@ -101,11 +120,11 @@ impl Netlink {
                         _ => None,
                     });
                 let cidr = IpNetwork::new(ip.or(peer)?, address.header.prefix_len).ok()?;
-                Some((cidr, address.header.flags))
+                Some((address.header.index, cidr, address.header.flags))
             }
             _ => None,
         });
-        Ok(of_link.collect())
+        Ok(addresses.collect())
     }
 
     /// Sets a route out of the link, by way of `gateway`.

@@ -15,23 +15,29 @@ use crate::host::{Link, NearRoute, Netlink, NetlinkError, Netns, Veth};
 use crate::spec::{CniError, Code};
 use crate::vlan::NodeLock;
 
-/// The node's addresses that a container reaches by its pair: those of the interface it stands on,
-/// and of the interfaces that the node's default routes lead out of; those first.
+/// Most addresses of the node that a container gets a route to.
+const ADDRESSES: usize = 32;
+
+/// The node's addresses, which a container reaches by its pair: those of the interface it stands on
+/// first, of the node's default routes next, then the others. At most 32.
 ///
 /// # Errors
 /// [`NetlinkError`].
 pub fn node_addresses(host: &mut Netlink, parent: u32) -> Result<Vec<IpAddr>, NetlinkError> {
-    let mut links = vec![parent];
-    let defaults = host.routes()?.into_iter();
-    let defaults = defaults.filter(|route| route.destination.prefix() == 0);
-    links.extend(defaults.map(|route| route.link));
+    let routes = host.routes()?.into_iter();
+    let defaults = routes.filter(|route| route.destination.prefix() == 0);
+    let first: Vec<_> = [parent]
+        .into_iter()
+        .chain(defaults.map(|r| r.link))
+        .collect();
+    let place = |link: u32| first.iter().position(|known| *known == link);
+    let mut all = host.all_addresses()?;
+    all.sort_by_key(|(link, _)| place(*link).unwrap_or(usize::MAX));
     let mut found = Vec::new();
-    for link in links {
-        for address in host.addresses(link)? {
-            let address = address.ip();
-            if is_reachable(address) && !found.contains(&address) {
-                found.push(address);
-            }
+    for (_, address) in all {
+        let address = address.ip();
+        if is_reachable(address) && !found.contains(&address) && found.len() < ADDRESSES {
+            found.push(address);
         }
     }
     Ok(found)
@@ -108,12 +114,10 @@ fn lead_to_node(inside: &mut Netlink, access: &Access, mac: MacAddr) -> Result<(
             destination: way.destination,
             gateway: Some(way.gateway),
             source: Some(way.source),
+            // Of several interfaces the first one leads to the node, and the next when it is gone.
+            metric: Some(end.index),
         };
-        match inside.add_near_route(&route) {
-            // Of several interfaces the first one leads to the node.
-            Err(error) if error.errno() == Some(Errno::EEXIST) => {}
-            other => other?,
-        }
+        inside.add_near_route(&route)?;
     }
     Ok(())
 }
@@ -125,13 +129,14 @@ fn lead_to_container(access: &Access) -> Result<(), CniError> {
         let Some(end) = host.link_by_name(&access.ends.node)? else {
             return Ok(());
         };
-        for (address, source) in &access.to_container {
+        for address in &access.to_container {
             host.add_neighbour(end.index, *address, access.mac)?;
-            host.replace_near_route(&NearRoute {
+            host.add_near_route(&NearRoute {
                 link: end.index,
                 destination: (*address).into(),
                 gateway: None,
-                source: *source,
+                source: None,
+                metric: None,
             })?;
         }
         Ok(())
@@ -150,13 +155,12 @@ fn ensure(table: &Table) -> Result<(), CniError> {
     let _alone = NodeLock::take()?;
     let make = || {
         let nft = Nft::open()?;
-        if nft.tables()?.contains(&table.name()) {
+        let tables = nft.tables()?;
+        if tables.contains(&table.name()) {
             return Ok(());
         }
-        nft.make(
-            &format!("make nftables table {}", table.name()),
-            table.batch(),
-        )
+        let what = format!("make nftables table {}", table.name());
+        nft.make(&what, table.batch_instead_of(&tables))
     };
     make().map_err(|error: NetlinkError| {
         CniError::new(Code::Internal, format!("serviceCidrs: {error}")).details(
@@ -175,7 +179,7 @@ fn loosen(end: &IfName, access: &Access) -> Result<(), CniError> {
         fs::write(&path, value).map_err(|error| CniError::io(&path, &error))
     };
     set(&format!("ipv4/conf/{end}/rp_filter"), b"0")?;
-    if access.to_container.iter().any(|(own, _)| own.is_ipv6()) {
+    if access.to_container.iter().any(IpAddr::is_ipv6) {
         set(&format!("ipv6/conf/{end}/disable_ipv6"), b"0")?;
         set(&format!("ipv6/conf/{end}/accept_ra"), b"0")?;
     }
@@ -183,6 +187,10 @@ fn loosen(end: &IfName, access: &Access) -> Result<(), CniError> {
 }
 
 fn explain(error: &NetlinkError) -> CniError {
-    CniError::new(Code::Internal, format!("hostAccess: {error}"))
-        .details("the kernel refused: see its reason, and `dmesg`")
+    let error_of = CniError::new(Code::Internal, format!("hostAccess: {error}"));
+    error_of.details(if error.errno() == Some(Errno::EEXIST) {
+        "the node has a route of somebody else's to this address: `ip route` shows it; remove it"
+    } else {
+        "the kernel refused: see its reason, and `dmesg`"
+    })
 }

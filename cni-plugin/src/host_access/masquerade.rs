@@ -25,8 +25,8 @@ use super::nft::{Batch, Expression, Match};
 
 /// What the names of all tables begin with.
 const NAME: &str = "berth-";
-/// How many digits follow.
-const DIGITS: u32 = 12;
+/// How many digits follow: of the services, and of the node's addresses.
+const DIGITS: u32 = 6;
 
 /// One table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,15 +46,32 @@ impl Table {
         (!services.is_empty()).then_some(Self { services })
     }
 
-    /// Its name.
+    /// Its name: what it is for, and then how that is done.
     pub fn name(&self) -> String {
-        format!("{NAME}{}", digits(&format!("{:?}", self.services), DIGITS))
+        let nodes: Vec<_> = self.services.iter().map(|(_, node)| node).collect();
+        format!(
+            "{}{}",
+            self.purpose(),
+            digits(&format!("{nodes:?}"), DIGITS)
+        )
     }
 
-    /// Makes all of it, or nothing.
-    pub(super) fn batch(&self) -> Batch {
-        let name = self.name();
+    /// What the names of all tables for these services begin with.
+    fn purpose(&self) -> String {
+        let services: Vec<_> = self.services.iter().map(|(service, _)| service).collect();
+        format!("{NAME}{}", digits(&format!("{services:?}"), DIGITS))
+    }
+
+    /// Makes all of it, or nothing, in the place of those among `tables` that are for the same
+    /// services: they are from before the node got another address.
+    pub(super) fn batch_instead_of(&self, tables: &[String]) -> Batch {
+        let (name, purpose) = (self.name(), self.purpose());
         let mut batch = Batch::new();
+        for stale in tables {
+            if is_ours(stale) && stale.starts_with(&purpose) {
+                batch.delete_table(stale);
+            }
+        }
         batch.new_table(&name);
         batch.new_postrouting_chain(&name);
         for (service, node) in &self.services {
@@ -79,7 +96,8 @@ impl Table {
 pub(super) fn is_ours(name: &str) -> bool {
     let hash = name.strip_prefix(NAME);
     hash.is_some_and(|hash| {
-        hash.len() == digits("", DIGITS).len() && hash.bytes().all(|b| b.is_ascii_alphanumeric())
+        hash.len() == 2 * digits("", DIGITS).len()
+            && hash.bytes().all(|b| b.is_ascii_alphanumeric())
     })
 }
 
@@ -102,9 +120,11 @@ mod tests {
             Some(&one),
             table(&["10.96.0.0/12"], &["10.20.1.5"]).as_ref()
         );
-        for other in [moved, more] {
+        for other in [&moved, &more] {
             assert_ne!(one.name(), other.name());
         }
+        assert_eq!(one.purpose(), moved.purpose());
+        assert_ne!(one.purpose(), more.purpose());
         assert!(is_ours(&one.name()), "{}", one.name());
         for other in ["berth-", "berth-mine", "filter", "berth-0123456789abc"] {
             assert!(!is_ours(other), "{other}");

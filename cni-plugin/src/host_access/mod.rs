@@ -3,8 +3,8 @@
 //! A macvlan hears nothing of what its own node sends on the master. So the container gets a second
 //! pair of interfaces: one end on the node, with a route to each of the container's addresses; the
 //! other in the container, with routes to the node's addresses and to `serviceCidrs`. Everything
-//! else goes over the LAN as before. No end has an address, and neighbours are permanent entries:
-//! nobody asks, so nobody else answers.
+//! else goes over the LAN as before. No end is given an address, and neighbours are permanent
+//! entries: nobody asks, so nobody else answers.
 //!
 //! What goes to `serviceCidrs` is handed to another container by the node (`kube-proxy`), under the
 //! node's address: its answer would else take the LAN, past the node that has to translate it back.

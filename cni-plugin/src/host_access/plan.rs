@@ -22,9 +22,10 @@ pub struct Access {
     pub mtu: u32,
     /// The hardware address of the container's end.
     pub mac: MacAddr,
-    /// The node's routes: a container's address each, and the address that the node then speaks
-    /// from; the kernel's choice when the node has none.
-    pub to_container: Vec<(IpAddr, Option<IpAddr>)>,
+    /// The node's routes, one to each of the container's addresses. Which of its addresses the node
+    /// speaks from is the kernel's choice: a route with one of them would go for good with it, when
+    /// it is taken away and set again.
+    pub to_container: Vec<IpAddr>,
     /// The container's routes.
     pub to_node: Vec<Way>,
     /// What translates the traffic to services; absent when there are none.
@@ -66,12 +67,11 @@ pub fn plan(
             source: *source,
         })
     });
-    let first = |address: &IpAddr| nodes_of(*address).next();
     Access {
         ends,
         mtu,
         mac,
-        to_container: addresses.iter().map(|own| (*own, first(own))).collect(),
+        to_container: addresses.to_vec(),
         to_node: ways.collect(),
         table: Table::of(&config.service_cidrs, node),
     }
@@ -119,8 +119,10 @@ mod tests {
             "10.96.0.0/12 via 169.254.1.1 src 10.20.1.17",
         ];
         assert_eq!(ways(&access), expected);
-        let [pod, node] = ["10.20.1.17", "10.20.1.5"].map(|raw| raw.parse().unwrap());
-        assert_eq!(access.to_container, [(pod, Some(node))]);
+        assert_eq!(
+            access.to_container,
+            ["10.20.1.17".parse::<IpAddr>().unwrap()]
+        );
         assert!(access.table.is_some());
     }
 
@@ -144,10 +146,8 @@ mod tests {
     fn a_node_without_an_address_of_the_family_still_reaches_the_container() {
         let access = planned(&[], &["fd00:20::17"], &["10.20.1.5"]);
         assert_eq!(ways(&access), Vec::<String>::new());
-        assert_eq!(
-            access.to_container,
-            [("fd00:20::17".parse().unwrap(), None)]
-        );
+        let own: IpAddr = "fd00:20::17".parse().unwrap();
+        assert_eq!(access.to_container, [own]);
         assert_eq!(access.table, None, "no services");
     }
 }

@@ -1,17 +1,28 @@
 //! Which steps turn a fresh link into a container's interface. Pure.
+//!
+//! [`Fresh`] is the link to be made, [`Outline::shape`] what it is to become, [`Shape::steps`] how;
+//! [`ground`] what is changed on the node first. [`whole`] puts them together for `cnictl explain`
+//! and for the cases in `tests/plans`; an ADD calls them one by one, while it waits for the store.
 
+mod fresh;
+mod outline;
 mod parent;
 mod shape;
+mod show;
 mod vlan;
+mod whole;
 
 use std::net::IpAddr;
 
 use berth_types::{LocalPort, MacAddr, VlanId};
 use ipnetwork::IpNetwork;
 
-pub use parent::{mac, mtu};
+pub use fresh::Fresh;
+pub use outline::{Granted, Outline};
+pub use parent::{mac, mtu, parent};
 pub use shape::{Announce, Gateways, Routers, Shape, cidr, routes_of};
 pub use vlan::vlan;
+pub use whole::{NodeStep, Seen, Whole, ground, whole};
 
 use crate::bandwidth::Shaping;
 use crate::host::{Macvlan, Veth};

@@ -1,9 +1,59 @@
 //! What follows from the link that the interface stands on.
 
-use berth_types::MacAddr;
+use berth_types::{IfName, MacAddr};
 
 use crate::host::Link;
-use crate::spec::{CniError, Driver};
+use crate::spec::{CniError, Code, Driver};
+
+/// The link that the driver stands on, as `look` finds it by its name: the bridge's, or the first
+/// of the masters that exists, which must be up.
+///
+/// # Errors
+/// Code 7 when there is none, 11 for a master that is down; what `look` fails with.
+pub fn parent<E: Into<CniError>>(
+    driver: &Driver,
+    look: impl FnMut(&IfName) -> Result<Option<Link>, E>,
+) -> Result<Link, CniError> {
+    match driver {
+        Driver::Macvlan(macvlan) => master(&macvlan.master, look),
+        Driver::Ovs(ovs) => bridge(&ovs.bridge, look),
+    }
+}
+
+/// The link that a bridge of Open vSwitch has under its name on the node; up or down, it switches.
+fn bridge<E: Into<CniError>>(
+    name: &IfName,
+    mut look: impl FnMut(&IfName) -> Result<Option<Link>, E>,
+) -> Result<Link, CniError> {
+    let missing = || {
+        let remedy = "name a bridge that `ovs-vsctl list-br` lists on this node";
+        CniError::field("bridge", name, remedy)
+    };
+    look(name).map_err(Into::into)?.ok_or_else(missing)
+}
+
+fn master<E: Into<CniError>>(
+    names: &[IfName],
+    mut look: impl FnMut(&IfName) -> Result<Option<Link>, E>,
+) -> Result<Link, CniError> {
+    for name in names {
+        match look(name).map_err(Into::into)? {
+            Some(link) if link.up => return Ok(link),
+            Some(link) => {
+                let message = format!("master: {:?} is down", link.name);
+                return Err(CniError::new(Code::TryAgain, message)
+                    .details(format!("bring it up: ip link set {} up", link.name)));
+            }
+            None => {}
+        }
+    }
+    let names: Vec<_> = names
+        .iter()
+        .map(|name| format!("{:?}", name.as_str()))
+        .collect();
+    let remedy = "name an interface of this node; `ip link` shows them";
+    Err(CniError::field("master", names.join(", "), remedy).details("it does not exist here"))
+}
 
 /// The MTU of the interface: the one asked for if the parent can carry it, else the parent's.
 ///
@@ -52,7 +102,7 @@ pub fn mac(
 mod tests {
     use super::*;
     use crate::host::LinkKind;
-    use crate::spec::{Code, MacvlanConfig, Mode};
+    use crate::spec::{MacvlanConfig, Mode};
 
     fn driver(mode: Mode) -> Driver {
         let master = vec!["uplink0".parse().unwrap()];

@@ -15,6 +15,8 @@ use crate::spec::{CniError, Code, RouteEntry};
 pub struct Shape {
     /// Its addresses, each with the subnet it is from.
     pub addresses: Vec<(IpAddr, Subnet)>,
+    /// Its routes, in the order in which they are set.
+    pub routes: Vec<RouteEntry>,
     /// Its hardware address; absent to keep the one it has.
     pub mac: Option<MacAddr>,
     /// What routers have to say to it.
@@ -91,12 +93,6 @@ pub fn routes_of(subnet: &Subnet) -> impl Iterator<Item = RouteEntry> {
 }
 
 impl Shape {
-    /// All routes, in the order of the addresses.
-    pub fn routes(&self) -> Vec<RouteEntry> {
-        let subnets = self.addresses.iter().map(|(_, subnet)| subnet);
-        subnets.flat_map(routes_of).collect()
-    }
-
     /// The steps, in order.
     ///
     /// # Errors
@@ -126,7 +122,7 @@ impl Shape {
         }
         steps.extend(await_port);
         steps.push(Step::Up);
-        steps.extend(self.routes().into_iter().filter_map(|route| {
+        steps.extend(self.routes.iter().filter_map(|route| {
             Some(Step::Route {
                 destination: route.dst,
                 gateway: route.gw?,
@@ -170,6 +166,7 @@ mod tests {
         };
         let mac = Some(MacAddr::of_address(address.parse().unwrap()));
         Shape {
+            routes: routes_of(&subnet).collect(),
             addresses: vec![(address.parse().unwrap(), subnet)],
             mac,
             routers: Routers::Followed,
@@ -251,13 +248,14 @@ mod tests {
         let mut both = shape("10.20.1.17", "10.20.1.0/24", Some("10.20.1.1"));
         let six = shape("2001:db8::17", "2001:db8::/64", Some("2001:db8::1"));
         both.addresses.extend(six.addresses);
+        both.routes.extend(six.routes);
         let steps = both.steps().unwrap();
         let at = |wanted: &Step| steps.iter().position(|step| step == wanted);
         let addresses = ["10.20.1.17/24", "2001:db8::17/64"];
         for address in addresses.map(|a| Step::Address(a.parse().unwrap())) {
             assert!(at(&address).unwrap() < at(&Step::Up).unwrap());
         }
-        let routes: Vec<_> = both.routes().iter().map(|r| r.dst.to_string()).collect();
+        let routes: Vec<_> = both.routes.iter().map(|r| r.dst.to_string()).collect();
         assert_eq!(routes, ["0.0.0.0/0", "::/0"]);
     }
 }

@@ -55,6 +55,8 @@ pub enum Code {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CniError {
     code: Code,
+    /// The code in another plugin's words, where this one has none for it.
+    foreign: Option<u32>,
     message: String,
     details: String,
 }
@@ -64,6 +66,7 @@ impl CniError {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
+            foreign: None,
             message: message.into(),
             details: String::new(),
         }
@@ -97,7 +100,23 @@ impl CniError {
     /// The same with another code, where the verb knows a better one.
     #[must_use]
     pub fn with_code(self, code: Code) -> Self {
-        Self { code, ..self }
+        let foreign = None;
+        Self {
+            code,
+            foreign,
+            ..self
+        }
+    }
+
+    /// Another plugin's error, under its own code. Of this program's words that is the one of the
+    /// same number, where the specification has it.
+    pub fn foreign(code: u32, message: impl Into<String>) -> Self {
+        let known = Code::OF_THE_SPECIFICATION.into_iter();
+        let same = known.into_iter().find(|known| u32::from(*known) == code);
+        Self {
+            foreign: Some(code),
+            ..Self::new(same.unwrap_or(Code::Internal), message)
+        }
     }
 
     /// Its code.
@@ -105,19 +124,46 @@ impl CniError {
         self.code
     }
 
+    /// What went wrong, without what to do.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> &str {
+        if self.details.is_empty() {
+            self.code.remedy()
+        } else {
+            &self.details
+        }
+    }
+
     /// The error object of the specification.
     pub fn to_json(&self, version: Version) -> String {
         let object = json!({
             "cniVersion": version.as_str(),
-            "code": u32::from(self.code),
+            "code": self.foreign.unwrap_or_else(|| u32::from(self.code)),
             "msg": self.message,
-            "details": if self.details.is_empty() { self.code.remedy() } else { &self.details },
+            "details": self.remedy(),
         });
         format!("{object:#}\n")
     }
 }
 
 impl Code {
+    /// Those that mean the same to every plugin.
+    const OF_THE_SPECIFICATION: [Self; 9] = [
+        Self::IncompatibleVersion,
+        Self::UnsupportedField,
+        Self::UnknownContainer,
+        Self::InvalidEnvironment,
+        Self::Io,
+        Self::Decode,
+        Self::InvalidConfig,
+        Self::TryAgain,
+        Self::NotAvailable,
+    ];
+
     /// What to do about an error that says nothing better.
     pub const fn remedy(self) -> &'static str {
         match self {

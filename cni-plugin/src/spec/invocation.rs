@@ -47,6 +47,8 @@ pub struct Invocation {
     netns: Option<PathBuf>,
     /// `CNI_ARGS`.
     pub args: CniArgs,
+    /// `CNI_PATH`: the folders of plugins, separated by `:`.
+    pub path: Option<String>,
 }
 
 impl Invocation {
@@ -88,6 +90,7 @@ impl Invocation {
                 ifname: None,
                 netns: None,
                 args,
+                path: set("CNI_PATH"),
             });
         }
         Ok(Self {
@@ -96,6 +99,7 @@ impl Invocation {
             ifname: parse("CNI_IFNAME", set("CNI_IFNAME"))?,
             netns: set("CNI_NETNS").map(PathBuf::from),
             args: CniArgs::parse(&set("CNI_ARGS").unwrap_or_default())?,
+            path: set("CNI_PATH"),
         })
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Version;
 use super::config::null_is_empty;
@@ -99,26 +99,28 @@ impl CniResult {
     /// The result as a configuration of `version` expects it. Without interfaces, which a
     /// delegated plugin does not make, there is no list of them either.
     pub fn to_json(&self, version: Version) -> String {
+        format!("{:#}\n", Value::Object(self.to_object(version)))
+    }
+
+    /// The same, to be merged with others.
+    pub(super) fn to_object(&self, version: Version) -> Map<String, Value> {
         let interfaces: Vec<_> = self
             .interfaces
             .iter()
             .map(|interface| interface.to_json(version))
             .collect();
         let ips: Vec<_> = self.ips.iter().map(|ip| ip.to_json(version)).collect();
-        let mut object = json!({
-            "cniVersion": version.as_str(),
-            "ips": ips,
-            "routes": self.routes,
-        });
-        if let Some(object) = object.as_object_mut() {
-            if !interfaces.is_empty() {
-                object.insert("interfaces".into(), json!(interfaces));
-            }
-            if !self.dns.is_empty() {
-                object.insert("dns".into(), json!(self.dns));
-            }
+        let mut object = Map::new();
+        object.insert("cniVersion".into(), json!(version.as_str()));
+        object.insert("ips".into(), json!(ips));
+        object.insert("routes".into(), json!(self.routes));
+        if !interfaces.is_empty() {
+            object.insert("interfaces".into(), json!(interfaces));
         }
-        format!("{object:#}\n")
+        if !self.dns.is_empty() {
+            object.insert("dns".into(), json!(self.dns));
+        }
+        object
     }
 }
 

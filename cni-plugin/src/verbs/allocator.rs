@@ -24,14 +24,18 @@ pub(super) struct Allocator {
 impl Allocator {
     /// Opens the store that the configuration names; a connection is made when it is needed. One
     /// that cannot be opened says so when it is asked, so that a DEL can note what waits for it.
+    ///
+    /// # Errors
+    /// Code 7 where another plugin gives the addresses, or the node has no name; code 5.
     pub(super) fn open(config: &Config) -> Result<Self, CniError> {
+        let own = config.ipam.own()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
         let runtime = runtime.map_err(|error| CniError::io("event loop", &error))?;
         let node = NodeIdentity::load(node_name(config)?, &config.state_dir, random()?)?;
-        let store = AnyStore::open_or_say(&config.ipam.store);
-        let ipam = Ipam::new(store, &config.ipam.store, node, &config.state_dir);
+        let store = AnyStore::open_or_say(&own.store);
+        let ipam = Ipam::new(store, &own.store, node, &config.state_dir);
         Ok(Self { ipam, runtime })
     }
 

@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use berth_ipam::Known;
 use berth_types::{AttachmentId, LocalAttachment};
-use jiff::Timestamp;
 
-use super::allocator::Allocator;
 use super::detach;
 use super::leavings::Leavings;
+use super::recognize;
+use super::source::{Life, Released, Source};
 use crate::files::{Intent, Locked, RunFiles};
 use crate::ovs::pending;
 use crate::spec::{CniError, Invocation, MainConfig};
@@ -41,7 +40,7 @@ pub fn del(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
         return Ok(String::new());
     }
     let intent = locked.left_intent()?;
-    let allocator = Allocator::open(config)?;
+    let source = Source::open(call, config)?;
     checkpoint("del.begun");
     if let Some(intent) = &intent {
         detach::remove_half_made(intent, netns)?;
@@ -54,12 +53,15 @@ pub fn del(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
         link: Some(link),
     };
     if record.is_none() && intent.is_none() {
-        let trace = detach::remove_unrecorded(&id, netns, &files, &allocator)?;
+        let trace = match source.allocator() {
+            Some(allocator) => detach::remove_unrecorded(&id, netns, &files, allocator)?,
+            None => recognize::remove(&id, netns)?,
+        };
         leavings.remove_unrecorded(&id, trace)?;
     }
     leavings.remove(intent.as_ref(), record.as_ref())?;
     checkpoint("del.unlinked");
-    let done = give_up(id, locked, (record, intent), &files, &allocator);
+    let done = give_up(id, locked, (record, intent), &files, &source);
     pending::drain(&config.state_dir);
     done
 }
@@ -73,32 +75,27 @@ pub(super) fn give_up(
     locked: Locked,
     (record, intent): (Option<LocalAttachment>, Option<Intent>),
     files: &RunFiles,
-    allocator: &Allocator,
+    source: &Source<'_>,
 ) -> Result<String, CniError> {
     // The network or the node may have been renamed since the ADD.
-    let id = match (&record, &intent) {
-        (_, Some(intent)) => intent.attachment.clone(),
-        (Some(record), None) => record.attachment.clone(),
-        (None, None) => id,
-    };
-    let known = match (&record, &intent) {
-        (Some(record), None) => Some(Known::of(record)),
+    let life = match (&record, &intent) {
         // The ADD that was killed is the attachment's latest life.
-        (_, Some(intent)) => Some(Known::unfinished(intent.incarnation.clone())),
-        (None, None) => None,
+        (_, Some(intent)) => Life::of_intent(intent),
+        (Some(record), None) => Life::of_record(record),
+        (None, None) => Life::forgotten(id),
     };
-    let now = Timestamp::now();
-    let released = allocator.wait(allocator.ipam.release_or_journal(&id, known.as_ref(), now))?;
+    let released = source.release(&life, &locked)?;
     checkpoint("del.released");
     locked.remove_record()?;
     checkpoint("del.forgotten");
     locked.finish()?;
     match released {
-        Some(_) => {
+        Released::Made => {
             files.note_store_back();
-            allocator.drain();
+            source.drain();
         }
-        None => files.note_store_away(),
+        Released::Waits => files.note_store_away(),
+        Released::Elsewhere => {}
     }
     Ok(String::new())
 }

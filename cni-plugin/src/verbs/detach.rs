@@ -20,7 +20,7 @@ use crate::host::{Link, LinkKind, Netlink, NetlinkError, Netns, NetnsError};
 use crate::spec::{CniError, Code};
 
 /// What every mark begins with.
-const MARK: &str = "berth ";
+pub(super) const MARK: &str = "berth ";
 
 /// The alias of the links of that life.
 pub(super) fn mark(incarnation: &Incarnation) -> String {
@@ -30,12 +30,12 @@ pub(super) fn mark(incarnation: &Incarnation) -> String {
 /// The hardware address a link of that life is made with, before it is marked.
 ///
 /// Locally administered and unicast.
-pub(super) fn first_mac(incarnation: &Incarnation) -> MacAddr {
+pub(crate) fn first_mac(incarnation: &Incarnation) -> MacAddr {
     local_mac(0x02, incarnation)
 }
 
 /// The hardware address of the container's end of the pair to the node.
-pub(super) fn pair_mac(incarnation: &Incarnation) -> MacAddr {
+pub(crate) fn pair_mac(incarnation: &Incarnation) -> MacAddr {
     local_mac(0x06, incarnation)
 }
 
@@ -255,7 +255,7 @@ fn remove_named(
 }
 
 /// Removes a link that was found, and what limits on it left in the namespace, also without it.
-fn delete(
+pub(super) fn delete(
     netlink: &mut Netlink,
     found: Option<Link>,
     incarnation: &Incarnation,
@@ -265,7 +265,7 @@ fn delete(
     bandwidth::remove(netlink, incarnation)
 }
 
-fn settle<T>(
+pub(super) fn settle<T>(
     ifname: &IfName,
     done: Result<Result<T, NetlinkError>, NetnsError>,
 ) -> Result<T, CniError> {
@@ -276,7 +276,7 @@ fn settle<T>(
     }
 }
 
-fn still_there(ifname: &IfName, error: &dyn std::error::Error) -> CniError {
+pub(super) fn still_there(ifname: &IfName, error: &dyn std::error::Error) -> CniError {
     let message = format!("interface {ifname} could not be removed: {error}");
     CniError::new(Code::TryAgain, message).details(
         "its address stays held; the runtime tries again, or stop what keeps the namespace",

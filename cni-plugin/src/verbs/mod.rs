@@ -10,12 +10,15 @@ mod detach;
 mod gc;
 mod given;
 mod leavings;
+mod recognize;
+mod source;
 mod status;
 mod takeover;
 
 pub use add::add;
 pub use check::check;
 pub use del::del;
+pub(crate) use detach::{first_mac, pair_mac};
 pub use gc::gc;
 pub use status::status;
 

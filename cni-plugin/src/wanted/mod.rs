@@ -7,7 +7,7 @@ mod wish;
 use berth_types::{AttachmentId, MacAddr, NodeName};
 
 use crate::bandwidth::{self, Limits};
-use crate::spec::{CniError, Code, Config, Invocation};
+use crate::spec::{CniError, Config, Invocation};
 pub use wish::Wish;
 use wish::annotation;
 
@@ -29,10 +29,8 @@ impl Wanted {
     /// Resolves what is wanted of the whole interface.
     ///
     /// # Errors
-    /// As [`Wish::new`]; code 7 for a hardware address or a limit that cannot be, and for a plugin
-    /// that is not the first of its chain.
+    /// As [`Wish::new`]; code 7 for a hardware address or a limit that cannot be.
     pub fn new(call: &Invocation, config: &Config) -> Result<Self, CniError> {
-        refuse_chained(config)?;
         let limits = bandwidth::asked(
             config.runtime.bandwidth.as_ref(),
             &config.runtime.annotations,
@@ -49,16 +47,6 @@ impl Wanted {
         let mac = mac.map(|(place, raw)| parse_mac(place, raw)).transpose()?;
         Ok(Self { wish, mac, limits })
     }
-}
-
-/// The specification wants another plugin's result passed on; this one's would be all there is.
-fn refuse_chained(config: &Config) -> Result<(), CniError> {
-    if config.prev_result.is_none() {
-        return Ok(());
-    }
-    let message = "prevResult: berth is the first plugin of a chain, and another went before it";
-    Err(CniError::new(Code::InvalidConfig, message)
-        .details("put berth first in the list \"plugins\" of the configuration"))
 }
 
 fn parse_mac(place: &str, raw: &str) -> Result<MacAddr, CniError> {

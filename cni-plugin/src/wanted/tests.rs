@@ -2,7 +2,7 @@ use berth_ipam::Stickiness;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::spec::MainConfig;
+use crate::spec::{Code, MainConfig};
 
 /// The pod of most tests.
 const POD: &str = "K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-0;K8S_POD_UID=u1";
@@ -215,13 +215,25 @@ fn limits_come_from_the_runtime_or_the_annotations() {
 }
 
 #[test]
-fn another_plugins_result_is_refused_rather_than_lost() {
-    let with = |value: Value| wanted(|c| c["prevResult"] = value.clone());
-    assert!(with(Value::Null).is_ok());
-    let error = with(json!({"cniVersion": "1.1.0", "ips": []})).unwrap_err();
-    assert_eq!(error.code(), Code::InvalidConfig);
-    assert!(
-        error.to_string().contains("first plugin of a chain"),
-        "{error}"
-    );
+fn what_only_this_ipam_could_give_is_refused_where_another_plugin_gives_the_addresses() {
+    let other = |c: &mut Value| c["ipam"] = json!({"type": "host-local"});
+    let plain = wanted_by(POD, other).unwrap().wish;
+    assert!(plain.pools.is_empty() && plain.pod.is_some());
+    for name in [
+        "berth.dev/pool",
+        "berth.dev/addresses",
+        "berth.dev/reservation",
+        "berth.dev/sticky",
+    ] {
+        let asked = wanted(|c| {
+            other(c);
+            annotate(c, &[(name, "true")]);
+        });
+        assert_refused(asked, &[name, "host-local"]);
+    }
+    let mac = wanted(|c| {
+        other(c);
+        annotate(c, &[("berth.dev/mac", "02:00:00:00:00:01")]);
+    });
+    assert!(mac.unwrap().mac.is_some());
 }

@@ -8,7 +8,7 @@ use berth_types::{
     ReservationId, parse_address,
 };
 
-use crate::spec::{CniError, Code, Config, Invocation, POOL_NAME};
+use crate::spec::{CniError, Code, Config, Invocation, IpamConfig, OtherIpam, OwnIpam, POOL_NAME};
 
 /// The annotation that names the pools.
 const POOL: &str = "berth.dev/pool";
@@ -25,7 +25,7 @@ const LONGEST_NAME: usize = 253;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {
     /// Where the addresses are to come from: the first of these that can give them. Empty only
-    /// with a reservation, which names its own.
+    /// with a reservation, which names its own, and where another plugin gives the addresses.
     pub pools: Vec<PoolName>,
     /// The addresses asked for, at most one of each family.
     pub exact: Vec<IpAddr>,
@@ -47,6 +47,33 @@ impl Wish {
     /// # Errors
     /// Code 7, naming the place and the value; both places where two contradict each other.
     pub fn new(call: &Invocation, config: &Config) -> Result<Self, CniError> {
+        match &config.ipam {
+            IpamConfig::Own(own) => Self::of_own(own, call, config),
+            IpamConfig::Other(other) => Self::left_to(other, call, config),
+        }
+    }
+
+    /// Nothing is asked of this IPAM. What is in the call's own words goes to the other one.
+    fn left_to(other: &OtherIpam, call: &Invocation, config: &Config) -> Result<Self, CniError> {
+        let ours = [POOL, ADDRESSES, RESERVATION, STICKY].into_iter();
+        let mut asked = ours.filter_map(|name| Some((name, annotation(config, name)?)));
+        if let Some((name, value)) = asked.next() {
+            let remedy = format!(
+                "remove it: the addresses of this network come from plugin {}",
+                other.plugin
+            );
+            return Err(CniError::field(name, format!("{value:?}"), &remedy));
+        }
+        Ok(Self {
+            pools: Vec::new(),
+            exact: Vec::new(),
+            reservation: None,
+            stickiness: Stickiness::AsPool,
+            pod: pod(call)?,
+        })
+    }
+
+    fn of_own(own: &OwnIpam, call: &Invocation, config: &Config) -> Result<Self, CniError> {
         let pod = pod(call)?;
         let asked = asked(call, config);
         let exact = asked.as_ref().map(|(place, list)| exact(place, list));
@@ -66,7 +93,7 @@ impl Wish {
         }
         let pools = match annotation(config, POOL) {
             Some(list) => listed_pools(list)?,
-            None => config.ipam.pools.clone(),
+            None => own.pools.clone(),
         };
         if pools.is_empty() && reservation.is_none() {
             let remedy = "name a pool here or by the annotation berth.dev/pool";

@@ -1,6 +1,7 @@
 //! The command line: what can be said, and nothing of what it does.
 
 mod consent;
+mod host;
 mod ip;
 mod node;
 mod pool;
@@ -13,6 +14,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use consent::{Consent, ConsentArgs};
+pub(crate) use host::{DoctorArgs, ExplainArgs};
 pub(crate) use ip::{IpCommand, ListArgs, LogArgs, ReleaseArgs};
 pub(crate) use node::{AdoptArgs, DeadArgs, HereArgs, NodeCommand, RepublishArgs, StoreCommand};
 pub(crate) use pool::{
@@ -41,7 +43,7 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 findings or refused, 2 the store could not tell, \
-                          64 usage.";
+                          or doctor found a failure, 64 usage.";
 
 /// How results are written to stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -92,6 +94,10 @@ pub(crate) enum Command {
     StoreAdmin(StoreCommand),
     /// Take addresses away from whoever holds them.
     Release(ReleaseArgs),
+    /// Show what an ADD would do on this host, without doing it.
+    Explain(ExplainArgs),
+    /// Test whether this host can serve its networks, and say what to do where it cannot.
+    Doctor(DoctorArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.

@@ -1,6 +1,7 @@
 //! Values on the command line that are not one type's plain text.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use berth_types::{BlockSize, NamePattern, ReservationId, VlanId};
 use ipnetwork::IpNetwork;
@@ -48,6 +49,21 @@ pub(crate) fn switch(raw: &str) -> Result<bool, String> {
         "off" => Ok(false),
         _ => Err("write on or off".to_owned()),
     }
+}
+
+/// An annotation: its name and what it says.
+pub(crate) fn annotation(raw: &str) -> Result<(String, String), String> {
+    let pair = raw.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = pair.ok_or_else(|| "write NAME=VALUE".to_owned())?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// For how long something is waited for.
+pub(crate) fn patience(raw: &str) -> Result<Duration, String> {
+    let seconds = raw.parse::<u16>().ok();
+    let seconds = seconds.filter(|seconds| (1..=600).contains(seconds));
+    let seconds = seconds.ok_or_else(|| "use 1 to 600 seconds".to_owned())?;
+    Ok(Duration::from_secs(u64::from(seconds)))
 }
 
 /// A time in whole seconds: a number with its unit, or 0.

@@ -8,6 +8,8 @@
 
 mod addresses;
 mod bad_input;
+mod doctor;
+mod explain;
 mod history;
 mod pools;
 mod races;

@@ -64,6 +64,7 @@ fn lives(site: &Site, node: &str, container: &str, address: &str) {
             record: Some(AddressRecord::unused("prod".parse().unwrap()).held_by(holder)),
         }],
         revision: Some(99),
+        ipam: None,
         result: Value::Null,
     };
     let file = run_dir(site, node).join(format!("attachments/{container}-eth0.json"));

@@ -88,6 +88,11 @@ impl HintFile {
         Updated { value, kept }
     }
 
+    /// What the hint says, as far as it can be read; changes nothing, and waits for nobody.
+    pub(crate) fn peek(&self) -> Option<Hint> {
+        parse(&fs::read(&self.path).ok()?)
+    }
+
     fn update_file<T>(&self, change: impl FnOnce(&mut Hint) -> T) -> (T, io::Result<()>) {
         match lock(&self.path) {
             Ok((mut file, bytes)) => {

@@ -46,6 +46,8 @@ pub enum Unfinished {
 struct Intent {
     attachment: AttachmentId,
     netns: NetnsRef,
+    /// Of an interface whose addresses another IPAM plugin gives, that one's configuration.
+    ipam: Option<serde_json::Value>,
 }
 
 /// Looks at the node once all that is at work on it has come to its end, or 20 s have passed.
@@ -95,7 +97,11 @@ fn observe(scope: &Scope<'_>) -> Result<Local, RepublishError> {
     for intent in intents {
         match intent {
             Left::AtWork(path) => local.unfinished.push(Unfinished::AtWork(path)),
-            Left::Killed(Intent { attachment, netns }) => {
+            Left::Killed(Intent {
+                attachment,
+                netns,
+                ipam: _,
+            }) => {
                 let stands = local.namespaces.may_have(&netns) && !complete.contains(&attachment);
                 if stands && in_scope(&attachment) {
                     local.unfinished.push(Unfinished::Killed(attachment));
@@ -142,11 +148,16 @@ enum Left {
 }
 
 /// `None` for one that is gone by now, or that was killed before it had done anything: an intent is
-/// whole before its ADD goes on.
+/// whole before its ADD goes on. One whose addresses are another plugin's is no business of a store.
 fn left_behind(path: PathBuf) -> Option<Left> {
     let file = File::open(&path).ok()?;
+    let intent: Option<Intent> = serde_json::from_slice(&fs::read(&path).ok()?).ok();
+    if intent.as_ref().is_some_and(|intent| intent.ipam.is_some()) {
+        return None;
+    }
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Err(_) => Some(Left::AtWork(path)),
+        // What its ADD wrote before it ended: more than above, if anything.
         Ok(_lock) => serde_json::from_slice(&fs::read(&path).ok()?)
             .ok()
             .map(Left::Killed),

@@ -82,6 +82,7 @@ fn local(addresses: &[(u8, AddressRecord)]) -> LocalAttachment {
         },
         addresses: addresses.iter().map(address).collect(),
         revision: Some(99),
+        ipam: None,
         result: serde_json::Value::Null,
     }
 }

@@ -268,6 +268,7 @@ impl<S: Store> Node<S> {
                 record: Some(record),
             }],
             revision: Some(1),
+            ipam: None,
             result: serde_json::Value::Null,
         };
         let path = self.record(request.attachment.container.as_str());

@@ -16,10 +16,24 @@ const DEADLINE: Duration = Duration::from_mins(30);
 fn what_needs_debians_kernel_passes_on_it() {
     let this = std::env::current_exe().expect("the path of the running program");
     let filter = std::env::var("BERTH_VM_TESTS").unwrap_or_else(|_| "on_debian::".to_owned());
-    let command = format!(
-        "{} --ignored --color=never --test-threads=2 {filter}; status=$?; cat /proc/uptime; exit $status",
+    run(&format!("{} --ignored {filter}", this.display()));
+}
+
+/// The driver `ovs` with the kernel's datapath: the tests that elsewhere have Open vSwitch's own.
+#[test]
+#[ignore = "boots a virtual machine: run ./test.sh vm"]
+fn the_driver_ovs_works_with_the_kernels_datapath() {
+    let this = std::env::current_exe().expect("the path of the running program");
+    let filter = "ovs::ports ovs::check ovs::removal ovs::leftovers ovs::racing ovs::switch";
+    run(&format!(
+        "BERTH_OVS_DATAPATH=system {} {filter}",
         this.display()
-    );
+    ));
+}
+
+fn run(tests: &str) {
+    let options = "--color=never --test-threads=2";
+    let command = format!("{tests} {options}; status=$?; cat /proc/uptime; exit $status");
     let ran = vm::run(&command, DEADLINE);
     assert_eq!(ran.code, Some(0), "{}\n{}", ran.output, ran.console);
     let passed = ran.output.contains("test result: ok.");

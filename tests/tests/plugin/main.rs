@@ -5,6 +5,7 @@
 //! - `chains`: with other plugins behind it;
 //! - `replay`: as CRI-O calls it;
 //! - `kill`: killed at every step, and put right by the next call;
+//! - `delegated`: `berth-ipam` under other plugins; `delegation`: other IPAM plugins under `berth`;
 //! - `ovs`: the driver `ovs`;
 //! - the others: one theme each.
 #![expect(
@@ -17,12 +18,16 @@
 mod addresses;
 mod bandwidth;
 mod cases;
+mod chained;
 mod chains;
 mod check;
 mod concurrency;
 mod container;
 mod del;
 mod delegated;
+mod delegation;
+mod doctor;
+mod explain;
 mod families;
 mod gc;
 mod ground;

@@ -44,14 +44,6 @@ fn what_a_later_release_serves_is_refused_by_name_and_del_goes_on() {
 }
 
 #[test]
-fn an_add_after_another_plugin_is_refused() {
-    let ground = Ground::new(Kind::Embedded, WIDE);
-    let previous = json!({"cniVersion": "1.1.0", "interfaces": [], "ips": []});
-    let container = ground.container("a").with("/prevResult", previous);
-    container.refused(7, &["prevResult", "first plugin of a chain"]);
-}
-
-#[test]
 fn name_servers_that_no_runtime_could_read_are_refused() {
     let ground = Ground::new(Kind::Embedded, WIDE);
     for dns in [json!(5), json!({"nameservers": "10.0.0.53"})] {

@@ -186,6 +186,16 @@ fn vlan(fields: &Fields<'_>) -> Result<Option<VlanId>, CniError> {
 fn host_access(fields: &Fields<'_>) -> Result<Option<HostAccess>, CniError> {
     let remedy = r#"write a list of subnets: ["10.96.0.0/12"]"#;
     let service_cidrs: Vec<IpNetwork> = fields.section("serviceCidrs", remedy)?.unwrap_or_default();
+    for cidr in &service_cidrs {
+        let remedy = if cidr.prefix() == 0 {
+            "name the services' own subnet: everything is not reached by way of the node"
+        } else if cidr.ip() != cidr.network() {
+            "write the subnet without host bits"
+        } else {
+            continue;
+        };
+        return Err(CniError::field("serviceCidrs", cidr, remedy));
+    }
     let wanted = fields.flag("hostAccess")?.unwrap_or(false);
     if !wanted && !service_cidrs.is_empty() {
         return Err(fields.wrong("serviceCidrs", "add \"hostAccess\": true, or remove it"));

@@ -16,8 +16,8 @@ use super::{CniError, Code, Dns, Version};
 use fields::Fields;
 pub(super) use fields::null_is_empty;
 pub use gc::{GcFields, ValidAttachments};
-pub use ipam::IpamConfig;
 pub(crate) use ipam::POOL_NAME;
+pub use ipam::{IpamConfig, OtherIpam, OwnIpam, PluginName};
 pub use link::{ConflictCheck, Driver, HostAccess, LinkConfig, MacvlanConfig, Mode, OvsConfig};
 
 /// What every program here reads of a network configuration.
@@ -45,6 +45,8 @@ pub struct Config {
     pub prev_result: Option<Value>,
     /// What the runtime adds for GC.
     pub gc: GcFields,
+    /// All of it, as it came: what another IPAM plugin is called with.
+    pub stdin: Vec<u8>,
 }
 
 /// A network configuration that `berth` can serve, which makes the interface itself.
@@ -90,10 +92,11 @@ impl MainConfig {
         };
         let version = version(&fields)?;
         let link = LinkConfig::parse(&fields)?;
-        Ok(Self {
-            link,
-            common: Config::read(version, &fields, &fields, &["type", "pool", "store"])?,
-        })
+        let ipam = IpamConfig::parse(&ipam::section(&fields)?)?;
+        let common = Config::read(version, &fields, &fields, ipam)?;
+        let stdin = stdin.to_owned();
+        let common = Config { stdin, ..common };
+        Ok(Self { common, link })
     }
 }
 
@@ -112,15 +115,16 @@ impl Config {
         let version = version(&fields)?;
         let own = ipam::section(&fields)?;
         let known = ["type", "pool", "store", "runDir", "stateDir", "node"];
-        Self::read(version, &fields, &own, &known)
+        let ipam = OwnIpam::parse(&own, &known).map(IpamConfig::Own)?;
+        Self::read(version, &fields, &own, ipam)
     }
 
-    /// `own` is where this program's own fields are, `known` what may be in `ipam`.
+    /// `own` is where this program's own fields are.
     fn read(
         version: Version,
         fields: &Fields<'_>,
         own: &Fields<'_>,
-        known: &[&str],
+        ipam: IpamConfig,
     ) -> Result<Self, CniError> {
         let directory = |name, default: &str| {
             own.parsed(name, "give an absolute path", absolute)
@@ -134,7 +138,7 @@ impl Config {
             node: own.parsed("node", node_rule, |raw| raw.parse().ok())?,
             run_dir: directory("runDir", "/run/berth")?,
             state_dir: directory("stateDir", "/var/lib/berth")?,
-            ipam: IpamConfig::parse(&ipam::section(fields)?, known)?,
+            ipam,
             runtime: fields
                 .section("runtimeConfig", RUNTIME_CONFIG)?
                 .unwrap_or_default(),
@@ -142,6 +146,7 @@ impl Config {
             dns: fields.section("dns", DNS)?.unwrap_or_default(),
             prev_result: fields.present("prevResult").cloned(),
             gc: GcFields::of(fields),
+            stdin: Vec::new(),
         })
     }
 }

@@ -162,7 +162,7 @@ fn pools_are_a_name_or_a_list_in_which_each_counts_once() {
     let pools = |value: Value| {
         let parsed = parse(|c| c["ipam"]["pool"] = value.clone());
         let names = |config: MainConfig| {
-            let pools = config.common.ipam.pools;
+            let pools = config.common.ipam.own().unwrap().pools.clone();
             pools.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         parsed.map(names)
@@ -219,4 +219,28 @@ fn a_delegated_plugin_reads_its_own_fields_in_ipam_and_passes_over_the_main_plug
     unknown["ipam"]["subnet"] = json!("10.0.0.0/8");
     let error = Config::parse_delegated(unknown.to_string().as_bytes()).unwrap_err();
     assert_eq!(error.code(), Code::UnsupportedField);
+}
+
+#[test]
+fn another_ipam_plugin_is_named_and_its_section_is_its_own() {
+    let ipam = json!({"type": "host-local", "pool": 5, "ranges": [[{"subnet": "10.0.0.0/24"}]]});
+    let config = parse(|c| c["ipam"] = ipam.clone()).unwrap().common;
+    assert_eq!(
+        serde_json::from_slice::<Value>(&config.stdin).unwrap()["ipam"],
+        ipam
+    );
+    assert!(config.ipam.own().is_err());
+    let IpamConfig::Other(OtherIpam { plugin, section }) = config.ipam else {
+        panic!("another plugin's");
+    };
+    assert_eq!((plugin.as_str(), section), ("host-local", ipam));
+    assert!(parse(|c| c["ipam"]["type"] = json!("berth-ipam")).is_ok());
+    for wrong in [
+        "", ".", "..", "a/b", "../berth", "a\\b", "a\nb", "berth", "dhcp",
+    ] {
+        let error = parse(|c| c["ipam"]["type"] = json!(wrong)).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidConfig, "case: {wrong:?}");
+        assert!(error.to_string().contains("ipam.type"), "{error}");
+    }
+    assert!(parse(|c| c["ipam"]["type"] = json!(5)).is_err());
 }

@@ -4,19 +4,18 @@ use std::net::IpAddr;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use berth_ipam::{Lease, Leased, Request};
-use berth_types::{LocalPort, MacAddr};
+use berth_ipam::Request;
+use berth_types::MacAddr;
 use ipnetwork::IpNetwork;
 
 use super::Work;
-use crate::bandwidth::Shaping;
+use crate::files::Locked;
 use crate::host::{Link, Netlink, NetlinkError, NetnsError};
-use crate::host_access::{Access, Ends, plan};
-use crate::plan::{Announce, Gateways, NewLink, Port, Routers, Shape, Step};
-use crate::spec::{CniError, Code, ConflictCheck, RouteEntry};
-use crate::verbs::allocator::Allocator;
-use crate::verbs::claim::{Unclaimed, claim};
-use crate::verbs::detach;
+use crate::plan::{Granted, NewLink, Outline, Shape, Step};
+use crate::spec::{CniError, Code, RouteEntry};
+use crate::verbs::claim::Unclaimed;
+use crate::verbs::given::Given;
+use crate::verbs::source::Source;
 use crate::verbs::takeover::Sandboxes;
 
 /// An interface that did not come to be; `linked` when its link was made.
@@ -37,10 +36,10 @@ pub(super) struct Fault {
 impl Fault {
     /// Whoever bears the hardware address that follows from an address of the lease has that too, as
     /// far as is known.
-    fn of(mut self, lease: &Lease) -> Self {
+    fn of(mut self, shape: &Shape, given: &Given) -> Self {
         if self.error.code() == Code::AddressConflict && self.answered.is_empty() {
-            let addresses = lease.addresses.iter().map(|leased| leased.address);
-            let derived = addresses.filter(|a| MacAddr::of_address(*a) == lease.mac);
+            let addresses = shape.addresses.iter().map(|(address, _)| *address);
+            let derived = addresses.filter(|a| MacAddr::of_address(*a) == given.mac());
             self.answered = derived.collect();
         }
         self
@@ -76,9 +75,10 @@ impl Work<'_> {
     pub(super) fn claim_and_build(
         &self,
         host: &mut Netlink,
+        locked: &Locked,
     ) -> (
-        Option<Allocator>,
-        Result<Lease, Unclaimed>,
+        Option<Source<'_>>,
+        Result<Given, Unclaimed>,
         Result<Built, Unbuilt>,
     ) {
         thread::scope(|scope| {
@@ -86,16 +86,16 @@ impl Work<'_> {
             let inside = self
                 .netns
                 .start_within(scope, move || self.build(host, &told));
-            let (allocator, claimed) = match Allocator::open(self.config) {
-                Ok(allocator) => {
-                    let claimed = self.claim(&allocator);
-                    (Some(allocator), claimed)
+            let (source, claimed) = match Source::open(self.call, self.config) {
+                Ok(source) => {
+                    let claimed = self.claim(&source, locked);
+                    (Some(source), claimed)
                 }
                 Err(error) => (None, Err(Unclaimed::unsent(error))),
             };
-            if let Ok(lease) = &claimed {
+            if let Ok(given) = &claimed {
                 // A builder that has failed no longer listens.
-                drop(tell.send(lease.clone()));
+                drop(tell.send(given.clone()));
             }
             drop(tell);
             let built = inside.and_then(|inside| self.netns.end(inside));
@@ -107,18 +107,18 @@ impl Work<'_> {
                     answered: Vec::new(),
                 })
             });
-            (allocator, claimed, built)
+            (source, claimed, built)
         })
     }
 
-    fn claim(&self, allocator: &Allocator) -> Result<Lease, Unclaimed> {
+    fn claim(&self, source: &Source<'_>, locked: &Locked) -> Result<Given, Unclaimed> {
         let sandboxes = Sandboxes {
             files: &self.files,
             own: &self.id,
             leavings: self.leavings(),
             conflict_check: self.link.conflict_check,
         };
-        claim(allocator, &self.request(), &sandboxes)
+        source.claim(&self.request(), &sandboxes, locked)
     }
 
     /// What is asked of IPAM.
@@ -130,7 +130,7 @@ impl Work<'_> {
 
     /// Makes the link in the container's namespace, where this runs, and shapes it once the
     /// address is known. `host` asks on the node, wherever it is used.
-    fn build(&self, host: &mut Netlink, lease: &Receiver<Lease>) -> Result<Built, Unbuilt> {
+    fn build(&self, host: &mut Netlink, given: &Receiver<Given>) -> Result<Built, Unbuilt> {
         let mut early = self.place_early(host).map_err(|error| Unbuilt {
             error,
             linked: false,
@@ -139,15 +139,16 @@ impl Work<'_> {
         let mut shaped = || {
             let mut netlink = Netlink::open()?;
             let unclaimed = |_| CniError::new(Code::Internal, "no address was claimed");
-            let lease = lease.recv().map_err(unclaimed)?;
-            let steps = self.shape(&lease)?.steps()?;
-            let placed = self.place_for(host, &lease, early.take())?;
+            let given = given.recv().map_err(unclaimed)?;
+            let shape = self.shape(&given)?;
+            let steps = shape.steps()?;
+            let placed = self.place_for(host, &given, early.take())?;
             let gone = || CniError::new(Code::Internal, "the new link has vanished");
             let fresh = netlink.link_by_name(&self.id.ifname)?.ok_or_else(gone)?;
             let mut routes = Vec::new();
             for step in &steps {
                 let taken = self.take(&mut netlink, fresh.index, step);
-                routes.extend(taken.map_err(|fault| fault.of(&lease))?);
+                routes.extend(taken.map_err(|fault| fault.of(&shape, &given))?);
             }
             let link = netlink.link_by_index(fresh.index)?.ok_or_else(gone)?;
             let addresses = netlink.addresses(link.index)?;
@@ -179,66 +180,24 @@ impl Work<'_> {
         Ok(ends)
     }
 
-    /// How node and container are to reach each other.
-    fn access(&self, lease: &Lease) -> Result<Option<Access>, CniError> {
-        let Some(config) = &self.link.host_access else {
-            return Ok(None);
-        };
-        let addresses: Vec<_> = lease
-            .addresses
-            .iter()
-            .map(|leased| leased.address)
-            .collect();
-        let end = (self.fresh.mtu(), detach::pair_mac(&self.incarnation));
-        let ends = Ends::of(&self.id)?;
-        Ok(Some(plan(config, ends, end, &addresses, &self.node)))
-    }
-
     /// What the interface is to be.
-    pub(super) fn shape(&self, lease: &Lease) -> Result<Shape, CniError> {
-        let vlan = self.vlan(lease)?;
-        let port = |port: &LocalPort| Port {
-            place: port.clone(),
-            mac: lease.mac,
-            vlan,
+    fn shape(&self, given: &Given) -> Result<Shape, CniError> {
+        let outline = Outline {
+            id: &self.id,
+            node: &self.node,
+            link: self.link,
+            limits: self.wanted.limits,
+            incarnation: &self.incarnation,
+            made: &self.fresh,
+            port: self.port.as_ref(),
         };
-        Ok(Shape {
-            addresses: lease
-                .addresses
-                .iter()
-                .map(|leased| (leased.address, leased.subnet.clone()))
-                .collect(),
-            mac: (!self.link.driver.keeps_parents_mac()).then_some(lease.mac),
-            routers: if self.link.accept_ra {
-                Routers::Followed
-            } else {
-                Routers::Ignored
-            },
-            probed: self.probed(lease),
-            gateways: if self.link.gateway_check {
-                Gateways::MustAnswer
-            } else {
-                Gateways::Trusted
-            },
-            announce: if self.link.announce {
-                Announce::AtOnce
-            } else {
-                Announce::Never
-            },
-            port: self.port.as_ref().map(port),
-            access: self.access(lease)?,
-            shaping: Shaping::of(self.wanted.limits, &self.incarnation, self.fresh.mtu()),
-        })
-    }
-}
-
-impl Work<'_> {
-    /// The addresses that the LAN is asked for: all, or those that are doubtful.
-    fn probed(&self, lease: &Lease) -> Vec<IpAddr> {
-        let always = self.link.conflict_check == ConflictCheck::Always;
-        let due = |leased: &&Leased| always || leased.record.unproven;
-        let probed = lease.addresses.iter().filter(due);
-        probed.map(|leased| leased.address).collect()
+        let granted = Granted {
+            addresses: given.addresses()?,
+            routes: given.routes(),
+            doubtful: given.doubtful(),
+            mac: given.mac(),
+        };
+        outline.shape(&granted)
     }
 }
 

@@ -2,16 +2,16 @@
 
 use std::net::IpAddr;
 
-use berth_ipam::Known;
-use berth_types::{AttachmentId, LocalAttachment};
+use berth_types::LocalAttachment;
 use jiff::Timestamp;
 
 use super::Work;
 use crate::files::{Intent, Locked};
 use crate::host::{Netlink, NetlinkError};
-use crate::spec::{CniError, CniResult, Code};
-use crate::verbs::allocator::Allocator;
+use crate::host_access;
+use crate::spec::{CniError, CniResult, Code, IpamConfig};
 use crate::verbs::detach;
+use crate::verbs::source::{Life, Source};
 
 /// What there was before.
 pub(super) enum Earlier {
@@ -33,7 +33,7 @@ pub(super) fn end_earlier_life(locked: &mut Locked, work: &Work<'_>) -> Result<E
             work.leavings().remove(None, Some(&record))?;
         }
         work.leavings().remove(Some(&intent), None)?;
-        work.succeed(&intent)?;
+        work.succeed(&intent, locked)?;
         locked.remove_record()?;
         return Ok(Earlier::Unfinished);
     }
@@ -59,34 +59,41 @@ pub(super) fn end_earlier_life(locked: &mut Locked, work: &Work<'_>) -> Result<E
     // A runtime that starts a container anew under its old id: the address is passed on.
     detach::remove_complete(&record, netns)?;
     work.leavings().remove(None, Some(&record))?;
-    work.pass_on(&record.attachment, &Known::of(&record))?;
+    work.pass_on(&Life::of_record(&record), locked)?;
     Ok(Earlier::Ended)
 }
 
 impl Work<'_> {
     /// Takes over from an ADD that was killed, whose claim may still be on its way to the store.
-    fn succeed(&self, killed: &Intent) -> Result<(), CniError> {
-        if killed.attachment != self.id {
-            let known = Known::unfinished(killed.incarnation.clone());
-            return self.pass_on(&killed.attachment, &known);
+    fn succeed(&self, killed: &Intent, locked: &Locked) -> Result<(), CniError> {
+        let life = Life::of_intent(killed);
+        if killed.attachment != self.id || !self.inherits(&life) {
+            return self.pass_on(&life, locked);
         }
         // This life's intent is about to replace the only trace of it.
-        let ipam = Allocator::open(self.config)?.ipam;
+        let source = Source::open(self.call, self.config)?;
+        let Some(allocator) = source.allocator() else {
+            return Ok(());
+        };
+        let ipam = &allocator.ipam;
         ipam.expect_late(&self.id, &killed.incarnation, Timestamp::now())
             .map_err(CniError::from)
     }
 
     /// Leaves what an earlier life holds to this one's claim, unless the network or the node was
-    /// renamed since: then nobody would look for it under its old name again.
-    fn pass_on(&self, earlier: &AttachmentId, known: &Known) -> Result<(), CniError> {
-        if *earlier == self.id {
+    /// renamed since: then nobody would look for it under its old name again. Another plugin's
+    /// addresses are given back, for they would be given a second time otherwise.
+    fn pass_on(&self, life: &Life, locked: &Locked) -> Result<(), CniError> {
+        if *life.id() == self.id && self.inherits(life) {
             return Ok(());
         }
-        let allocator = Allocator::open(self.config)?;
-        let release = allocator
-            .ipam
-            .release_or_journal(earlier, Some(known), Timestamp::now());
-        allocator.wait(release).map(drop).map_err(CniError::from)
+        let source = Source::open(self.call, self.config)?;
+        source.release(life, locked).map(drop)
+    }
+
+    /// Whether this call's claim takes over what that life has, as it is.
+    const fn inherits(&self, life: &Life) -> bool {
+        matches!(self.config.ipam, IpamConfig::Own(_)) && life.is_of_own_ipam()
     }
 
     /// An ADD that asks for other addresses than the standing interface has is no repetition.
@@ -120,13 +127,21 @@ impl Work<'_> {
             let addresses = netlink.addresses(link.index)?;
             Ok::<_, NetlinkError>(Some((link, addresses)))
         })??;
-        Ok(seen.is_some_and(|(link, addresses)| {
+        let stands = seen.is_some_and(|(link, addresses)| {
             link.index == record.link.ifindex
                 && link.up
                 && record
                     .addresses
                     .iter()
                     .all(|address| addresses.contains(&address.cidr))
-        }))
+        });
+        if !stands || record.link.host_end.is_none() {
+            return Ok(stands);
+        }
+        let addresses: Vec<_> = record.addresses.iter().map(|own| own.cidr.ip()).collect();
+        let services = self.link.host_access.as_ref();
+        let services = services.map_or_else(Default::default, |a| a.service_cidrs.as_slice());
+        let missing = host_access::missing(&self.netns, &record.attachment, &addresses, services)?;
+        Ok(missing.is_none())
     }
 }

@@ -2,42 +2,43 @@
 
 mod build;
 mod earlier;
-mod fresh;
 mod neighbours;
 mod placed;
 mod refusal;
 mod steps;
+mod undo;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use berth_ipam::fault::checkpoint;
-use berth_ipam::{Known, Lease};
 use berth_types::{
     AttachmentId, IfName, Incarnation, LocalAttachment, LocalLink, LocalPort, MacAddr,
     SchemaVersion,
 };
-use jiff::Timestamp;
+use serde_json::Value;
 
-use super::allocator::{Allocator, random};
+use super::allocator::random;
 use super::claim::Unclaimed;
+use super::given::Given;
 use super::leavings::Leavings;
-use super::{detach, given};
+use super::{given, recognize};
 use crate::files::{Intent, Locked, RunFiles};
 use crate::host::{Link, Netlink, Netns};
 use crate::host_access::{Ends, node_addresses};
 use crate::ovs::pending;
-use crate::plan::{self, NewLink};
+use crate::plan::{self, Fresh, NewLink};
 use crate::spec::{
-    CniError, CniResult, Code, Config, Interface, Invocation, LinkConfig, MainConfig,
+    Chained, CniError, CniResult, Code, Config, Interface, Invocation, IpamConfig, LinkConfig,
+    MainConfig,
 };
 use crate::wanted::{Wanted, attachment};
 use build::{Built, Unbuilt};
 use earlier::{Earlier, end_earlier_life};
-use fresh::Fresh;
 
 /// Everything an ADD knows before it changes anything.
 struct Work<'a> {
+    call: &'a Invocation,
     config: &'a Config,
     link: &'a LinkConfig,
     files: RunFiles,
@@ -74,17 +75,18 @@ struct Made {
 /// What went wrong, with what to do; the details say what could not be undone.
 pub fn add(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
     let mut host = Netlink::open()?;
+    let chained = Chained::parse(config.common.prev_result.as_ref())?;
     let work = prepare(call, config, &mut host)?;
     let (config, files) = (&config.common, &work.files);
     let mut locked = files.lock(&work.id)?;
     let earlier = end_earlier_life(&mut locked, &work)?;
     if let Earlier::Stands(result) = earlier {
         locked.finish()?;
-        return Ok(result.to_json(config.version));
+        return Ok(chained.with(&result, config.version));
     }
     locked.write_intent(&work.intent())?;
     checkpoint("add.intent");
-    let (allocator, claimed, built) = work.claim_and_build(&mut host);
+    let (source, claimed, built) = work.claim_and_build(&mut host, &locked);
     let made = Made {
         claimed: matches!(earlier, Earlier::Unfinished)
             || !matches!(claimed, Err(Unclaimed { clean: true, .. })),
@@ -97,29 +99,28 @@ pub fn add(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
             }
             Err(unclaimed.error)
         }
-        (Ok(lease), Err(unbuilt)) => Err(work.keep_out(allocator.as_ref(), lease, unbuilt)),
-        (Ok(lease), Ok(built)) => {
-            let proven = work.note_wire(allocator.as_ref(), lease, &[]);
-            proven.and_then(|lease| work.record(&locked, &lease, built))
+        (Ok(given), Err(unbuilt)) => Err(work.keep_out(source.as_ref(), given, unbuilt)),
+        (Ok(given), Ok(built)) => {
+            let proven = work.note_wire(source.as_ref(), given, &[]);
+            proven.and_then(|given| work.record(&locked, &given, built))
         }
     };
     match connected {
         Ok(result) => {
             checkpoint("add.recorded");
             locked.finish()?;
-            files.note_store_back();
-            if let Some(allocator) = allocator {
-                allocator.drain_briefly();
+            if let Some(source) = source {
+                source.drain_briefly(files);
             }
             pending::drain(&config.state_dir);
-            Ok(result.to_json(config.version))
+            Ok(chained.with(&result, config.version))
         }
-        Err(error) => Err(work.undo(made, allocator.as_ref(), locked, error)),
+        Err(error) => Err(work.undo(made, source.as_ref(), locked, error)),
     }
 }
 
 fn prepare<'a>(
-    call: &Invocation,
+    call: &'a Invocation,
     config: &'a MainConfig,
     host: &mut Netlink,
 ) -> Result<Work<'a>, CniError> {
@@ -133,8 +134,12 @@ fn prepare<'a>(
         .netns()
         .ok_or_else(|| CniError::new(Code::InvalidEnvironment, "ADD needs CNI_NETNS"))?;
     let netns = Netns::open(path)?;
-    let incarnation = Incarnation::from_random(random()?);
-    let fresh = Fresh::plan(link, &id, wanted.mac, &incarnation, host)?;
+    let incarnation = match &config.ipam {
+        IpamConfig::Own(_) => Incarnation::from_random(random()?),
+        IpamConfig::Other(_) => recognize::incarnation(&id, random()?),
+    };
+    let parent = plan::parent(&link.driver, |name| host.link_by_name(name))?;
+    let fresh = Fresh::plan(link, &id, wanted.mac, &incarnation, parent)?;
     let Fresh {
         parent,
         link: made,
@@ -147,6 +152,7 @@ fn prepare<'a>(
         None => Vec::new(),
     };
     Ok(Work {
+        call,
         config,
         link,
         files: RunFiles::new(&config.run_dir),
@@ -174,6 +180,15 @@ impl Work<'_> {
             mac: self.first_mac.or(self.mac),
             port: self.port.clone(),
             host_end: self.host_end(),
+            ipam: self.ipam(),
+        }
+    }
+
+    /// The section `ipam`, where another plugin gives the addresses.
+    fn ipam(&self) -> Option<Value> {
+        match &self.config.ipam {
+            IpamConfig::Own(_) => None,
+            IpamConfig::Other(other) => Some(other.section.clone()),
         }
     }
 
@@ -191,7 +206,7 @@ impl Work<'_> {
     }
 
     /// Writes down what stands, and says so.
-    fn record(&self, locked: &Locked, lease: &Lease, built: Built) -> Result<CniResult, CniError> {
+    fn record(&self, locked: &Locked, given: &Given, built: Built) -> Result<CniResult, CniError> {
         let Built {
             link,
             parent,
@@ -199,8 +214,9 @@ impl Work<'_> {
             routes,
         } = built;
         let limits = self.wanted.limits;
-        let mac = link.mac.unwrap_or(lease.mac);
-        let addresses = given::addresses(lease)?;
+        let mac = link.mac.unwrap_or_else(|| given.mac());
+        let addresses = given.local_addresses()?;
+        let own_dns = &self.config.dns;
         let result = CniResult {
             ips: given::ips(&addresses, Some(host.len())),
             interfaces: host
@@ -219,7 +235,11 @@ impl Work<'_> {
                 }])
                 .collect(),
             routes,
-            dns: self.config.dns.clone(),
+            dns: if own_dns.is_empty() {
+                given.dns()
+            } else {
+                own_dns.clone()
+            },
         };
         let printed = serde_json::to_value(&result)
             .map_err(|error| CniError::new(Code::Internal, error.to_string()))?;
@@ -233,71 +253,17 @@ impl Work<'_> {
                 mac,
                 ifindex: link.index,
                 master: parent.name,
-                vlan: plan::vlan(self.link.vlan, lease.addresses.iter().map(|l| &l.subnet))?,
+                vlan: self.vlan(given)?,
                 port: self.port.clone(),
                 host_end: self.host_end(),
                 ingress_rate: limits.ingress.map(|limit| limit.rate.bits()),
                 egress_rate: limits.egress.map(|limit| limit.rate.bits()),
             },
             addresses,
-            revision: Some(lease.revision.0),
+            revision: given.revision(),
+            ipam: self.ipam(),
             result: printed,
         })?;
         Ok(result)
-    }
-
-    /// Undoes what was made, newest first, and says what could not be undone.
-    ///
-    /// The intent stays while something is left, so that DEL knows.
-    fn undo(
-        &self,
-        made: Made,
-        allocator: Option<&Allocator>,
-        locked: Locked,
-        cause: CniError,
-    ) -> CniError {
-        let mut left = Vec::new();
-        if made.linked
-            && let Err(error) = detach::remove_half_made(&self.intent(), None)
-        {
-            left.push(error.to_string());
-        }
-        if left.is_empty() {
-            let mut intent = self.intent();
-            // A database that was never asked has nothing to remove, now or later.
-            intent.port = intent
-                .port
-                .filter(|_| self.port_asked.load(Ordering::Relaxed));
-            let removed = self.leavings().remove(Some(&intent), None);
-            left.extend(removed.err().map(|error| error.to_string()));
-        }
-        checkpoint("add.undo.unlinked");
-        // An address whose interface may still be there stays held.
-        if let (true, true, Some(allocator)) = (made.claimed, left.is_empty(), allocator) {
-            let known = Known::unfinished(self.incarnation.clone());
-            let release =
-                allocator
-                    .ipam
-                    .release_or_journal(&self.id, Some(&known), Timestamp::now());
-            if let Err(error) = allocator.wait(release) {
-                left.push(error.to_string());
-            }
-        }
-        checkpoint("add.undo.released");
-        if left.is_empty() {
-            // While nothing was released, an earlier life's record says what it still holds.
-            let forgotten = if made.claimed {
-                locked.remove_record()
-            } else {
-                Ok(())
-            };
-            let forgotten = forgotten.and_then(|()| locked.finish());
-            left.extend(forgotten.err().map(|error| error.to_string()));
-        }
-        if left.is_empty() {
-            cause
-        } else {
-            cause.details(format!("left behind: {}", left.join("; ")))
-        }
     }
 }

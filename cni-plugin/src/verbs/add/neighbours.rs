@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 
+use berth_ipam::IpamError;
 use berth_ipam::fault::checkpoint;
-use berth_ipam::{IpamError, Lease};
 use berth_types::MacAddr;
 use ipnetwork::IpNetwork;
 
@@ -13,7 +13,8 @@ use super::Work;
 use super::build::{Fault, Unbuilt};
 use crate::host::Netlink;
 use crate::spec::{CniError, Code};
-use crate::verbs::allocator::Allocator;
+use crate::verbs::given::Given;
+use crate::verbs::source::Source;
 use crate::wire::{self, Asked, Conflict, Schedule};
 
 impl Work<'_> {
@@ -70,30 +71,35 @@ impl Work<'_> {
         )))
     }
 
-    /// Writes down in the store which of the lease's addresses somebody else has on the wire. One
+    /// Writes down in the store which of a lease's addresses somebody else has on the wire. One
     /// request where the store does not know that already; of an ordinary ADD it does.
     pub(super) fn note_wire(
         &self,
-        allocator: Option<&Allocator>,
-        lease: Lease,
+        source: Option<&Source<'_>>,
+        given: Given,
         answered: &[IpAddr],
-    ) -> Result<Lease, CniError> {
-        let Some(allocator) = allocator else {
-            return Ok(lease);
+    ) -> Result<Given, CniError> {
+        let lease = match given {
+            Given::Lease(lease) => lease,
+            // Of another plugin's addresses there is nobody to be told.
+            Given::Answer { .. } => return Ok(given),
+        };
+        let Some(allocator) = source.and_then(Source::allocator) else {
+            return Ok(Given::Lease(lease));
         };
         let request = self.request();
         let noted = allocator.ipam.note_wire(&request, lease, answered);
         let noted = allocator.wait(noted)?;
         checkpoint("add.noted");
-        Ok(noted)
+        Ok(Given::Lease(noted))
     }
 
     /// Marks the addresses that somebody else has, so that after their release nobody is given them
     /// without asking again.
     pub(super) fn keep_out(
         &self,
-        allocator: Option<&Allocator>,
-        lease: Lease,
+        source: Option<&Source<'_>>,
+        given: Given,
         unbuilt: Unbuilt,
     ) -> CniError {
         let Unbuilt {
@@ -104,7 +110,7 @@ impl Work<'_> {
         if answered.is_empty() {
             return error;
         }
-        match self.note_wire(allocator, lease, &answered) {
+        match self.note_wire(source, given, &answered) {
             Ok(_) => error,
             Err(unmarked) => error.details(format!("could not be marked: {unmarked}")),
         }

@@ -2,7 +2,6 @@
 
 use std::os::fd::AsFd as _;
 
-use berth_ipam::Lease;
 use berth_ipam::fault::checkpoint;
 use berth_types::VlanId;
 
@@ -11,6 +10,7 @@ use crate::files::Tagging;
 use crate::host::{Link, Macvlan, Netlink};
 use crate::plan::{self, NewLink};
 use crate::spec::CniError;
+use crate::verbs::given::Given;
 use crate::vlan::{self, Unmade, build_on};
 
 /// A link that is made.
@@ -32,27 +32,33 @@ impl Work<'_> {
         }
     }
 
-    /// The link as the lease wants it: the one that was made early, or one in its place. A link in
+    /// The link as its addresses want it: the one that was made early, or one in its place. A link in
     /// the wrong VLAN was never up.
     pub(super) fn place_for(
         &self,
         host: &mut Netlink,
-        lease: &Lease,
+        given: &Given,
         early: Option<Placed>,
     ) -> Result<Placed, CniError> {
-        let vlan = self.vlan(lease)?;
+        let vlan = self.vlan(given)?;
         match (early, vlan) {
             (Some(placed), vlan) if placed.vlan == vlan || !self.is_on_parent() => {
                 return Ok(placed);
             }
             (Some(_), _) => {
-                self.files.note_tagging(&lease.pool, Tagging::ByPool);
+                self.note_tagging(given, Tagging::ByPool);
                 self.unplace()?;
             }
             (None, Some(_)) => {}
-            (None, None) => self.files.note_tagging(&lease.pool, Tagging::Otherwise),
+            (None, None) => self.note_tagging(given, Tagging::Otherwise),
         }
         self.place(host, vlan)
+    }
+
+    fn note_tagging(&self, given: &Given, tagging: Tagging) {
+        if let Some(pool) = given.pool() {
+            self.files.note_tagging(pool, tagging);
+        }
     }
 
     /// Removes the link that was just made in the container's namespace, where this runs.
@@ -71,9 +77,9 @@ impl Work<'_> {
     }
 
     /// The VLAN that the interface is to be in.
-    pub(super) fn vlan(&self, lease: &Lease) -> Result<Option<VlanId>, CniError> {
-        let subnets = lease.addresses.iter().map(|leased| &leased.subnet);
-        plan::vlan(self.link.vlan, subnets)
+    pub(super) fn vlan(&self, given: &Given) -> Result<Option<VlanId>, CniError> {
+        let addresses = given.addresses()?;
+        plan::vlan(self.link.vlan, addresses.iter().map(|(_, subnet)| subnet))
     }
 
     /// Makes the link, with what it needs on the node.

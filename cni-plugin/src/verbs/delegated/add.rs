@@ -9,7 +9,6 @@ use super::evidence::OthersSandboxes;
 use super::standing::Bearer;
 use crate::files::{Intent, Locked, RunFiles};
 use crate::host::{Link, Netlink, Netns};
-use crate::plan;
 use crate::spec::{CniError, CniResult, Code, Config, Invocation};
 use crate::verbs::allocator::{Allocator, random};
 use crate::verbs::claim::claim;
@@ -130,6 +129,7 @@ impl Work<'_> {
             netns: self.netns.at().clone(),
             mac: None,
             port: None,
+            ipam: None,
             host_end: None,
         }
     }
@@ -184,11 +184,10 @@ impl Work<'_> {
     /// Writes down what was given, and says so.
     fn record(&self, locked: &Locked, lease: &Lease) -> Result<CniResult, CniError> {
         let addresses = given::addresses(lease)?;
-        let subnets = lease.addresses.iter().map(|leased| &leased.subnet);
         let result = CniResult {
             interfaces: Vec::new(),
             ips: given::ips(&addresses, None),
-            routes: subnets.flat_map(plan::routes_of).collect(),
+            routes: given::routes(lease),
             dns: self.config.dns.clone(),
         };
         let printed = serde_json::to_value(&result)
@@ -202,6 +201,7 @@ impl Work<'_> {
             link: self.local_link(lease.mac),
             addresses,
             revision: Some(lease.revision.0),
+            ipam: None,
             result: printed,
         })?;
         Ok(result)

@@ -11,6 +11,7 @@ use crate::files::RunFiles;
 use crate::spec::{CniError, Config, Invocation};
 use crate::verbs::allocator::Allocator;
 use crate::verbs::del::give_up;
+use crate::verbs::source::Source;
 use crate::wanted::attachment;
 
 /// Gives up what the interface was given. May be repeated, and come late.
@@ -37,22 +38,25 @@ pub fn del(call: &Invocation, config: &Config) -> Result<String, CniError> {
         return Ok(String::new());
     }
     let intent = locked.left_intent()?;
-    let allocator = Allocator::open(config)?;
+    let source = Source::open(call, config)?;
+    let Some(allocator) = source.allocator() else {
+        return config.ipam.own().map(|_| String::new());
+    };
     checkpoint("del.begun");
     match (&record, &intent) {
         (Some(record), _) => {
             let bearer = Bearer::from(record);
             let held = |bearer: &Bearer| {
-                is_held(&record.attachment, &record.incarnation, bearer, &allocator)
+                is_held(&record.attachment, &record.incarnation, bearer, allocator)
             };
             take_down(&bearer, netns, held)?;
         }
         // Its main plugin was never told what it claimed.
         (None, Some(_)) => {}
-        (None, None) => take_down_unrecorded(&id, netns, &files, &allocator)?,
+        (None, None) => take_down_unrecorded(&id, netns, &files, allocator)?,
     }
     checkpoint("del.unlinked");
-    give_up(id, locked, (record, intent), &files, &allocator)
+    give_up(id, locked, (record, intent), &files, &source)
 }
 
 /// Takes the interface down where it stands and the address is still its own: files outlive what

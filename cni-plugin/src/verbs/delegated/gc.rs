@@ -6,7 +6,7 @@ use berth_types::{AttachmentId, LocalAttachment};
 
 use super::standing::Bearer;
 use crate::files::Intent;
-use crate::spec::{CniError, Config};
+use crate::spec::{CniError, Config, Invocation};
 use crate::verbs::gc::{Side, sweep};
 
 /// The plugin that gives addresses to interfaces that another makes.
@@ -34,6 +34,6 @@ impl Side for Others {
 ///
 /// # Errors
 /// As of `berth` itself.
-pub fn gc(config: &Config) -> Result<String, CniError> {
-    sweep(config, &super::files(config), &Others)
+pub fn gc(call: &Invocation, config: &Config) -> Result<String, CniError> {
+    sweep(call, config, &super::files(config), &Others)
 }

@@ -9,14 +9,15 @@ use super::Side;
 use super::decide::{Found, Trace};
 use crate::files::RunFiles;
 use crate::spec::{CniError, Config};
-use crate::verbs::allocator::Allocator;
 use crate::verbs::del::give_up;
+use crate::verbs::source::Source;
+use crate::wanted::node_name;
 
 /// What it takes to end attachments.
 pub(super) struct Sweep<'a, S> {
     pub(super) files: &'a RunFiles,
     pub(super) side: &'a S,
-    pub(super) allocator: &'a Allocator,
+    pub(super) source: &'a Source<'a>,
 }
 
 impl<S: Side> Sweep<'_, S> {
@@ -42,7 +43,7 @@ impl<S: Side> Sweep<'_, S> {
             } if (&r, &i) == (&standing.0, &standing.1) => {
                 self.side.clear(&id, intent.as_ref(), record.as_ref())?;
                 checkpoint("gc.cleared");
-                give_up(id, locked, (record, intent), self.files, self.allocator).map(drop)
+                give_up(id, locked, (record, intent), self.files, self.source).map(drop)
             }
             Trace::Stored { incarnation, .. } if standing == (None, None) => {
                 self.side.clear(&id, None, None)?;
@@ -55,10 +56,13 @@ impl<S: Side> Sweep<'_, S> {
 
     /// Releases that life and no later one.
     fn release_stored(&self, id: &AttachmentId, life: Incarnation) -> Result<(), CniError> {
-        let ipam = &self.allocator.ipam;
+        let Some(allocator) = self.source.allocator() else {
+            return Ok(());
+        };
         let known = Known::unfinished(life);
+        let ipam = &allocator.ipam;
         let release = ipam.release_only(id, &known, Timestamp::now());
-        let released = self.allocator.wait(release)?;
+        let released = allocator.wait(release)?;
         tracing::debug!(attachment = %id, ?released, "only the store told of it");
         checkpoint("gc.released");
         Ok(())
@@ -66,11 +70,15 @@ impl<S: Side> Sweep<'_, S> {
 
     /// Removes the files of calls that were killed before they had done anything. One that stays
     /// is as harmless as before.
-    pub(super) fn remove_empty_intents(&self, config: &Config) {
+    ///
+    /// # Errors
+    /// Code 7 for a node without a usable name.
+    pub(super) fn remove_empty_intents(&self, config: &Config) -> Result<(), CniError> {
+        let node = node_name(config)?;
         for (container, ifname) in self.files.intended() {
             // Whichever network's it is: the file's name has none.
             let id = AttachmentId {
-                node: self.allocator.ipam.node().name.clone(),
+                node: node.clone(),
                 network: config.name.clone(),
                 container,
                 ifname,
@@ -78,5 +86,6 @@ impl<S: Side> Sweep<'_, S> {
             // Given up without an intent, it leaves no file.
             drop(self.files.lock_idle(&id));
         }
+        Ok(())
     }
 }

@@ -19,12 +19,13 @@ use std::path::Path;
 use berth_ipam::uptime_ms;
 use berth_types::{AttachmentId, LocalAttachment};
 
-use super::allocator::Allocator;
 use super::detach;
 use super::leavings::Leavings;
+use super::source::Source;
+use crate::delegate::Delegate;
 use crate::files::{Intent, RunFiles};
 use crate::ovs::pending;
-use crate::spec::{CniError, Code, Config, MainConfig};
+use crate::spec::{CniError, Code, Config, Invocation, IpamConfig, MainConfig, Verb};
 use decide::{Decision, decide};
 use end::Sweep;
 use observe::observe;
@@ -88,8 +89,9 @@ impl Side for Own<'_> {
 ///
 /// # Errors
 /// Code 7 for a list that cannot be read; 11 when the store cannot be asked, and nothing was done;
-/// one error for all attachments that could not be ended, after the others were.
-pub fn gc(config: &MainConfig) -> Result<String, CniError> {
+/// one error for all attachments that could not be ended, after the others were; another IPAM
+/// plugin's own.
+pub fn gc(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
     let MainConfig {
         common: config,
         link,
@@ -98,13 +100,26 @@ pub fn gc(config: &MainConfig) -> Result<String, CniError> {
         config,
         link: Some(link),
     };
-    let swept = sweep(config, &RunFiles::new(&config.run_dir), &Own { leavings });
+    let files = RunFiles::new(&config.run_dir);
+    let swept = sweep(call, config, &files, &Own { leavings });
     pending::drain(&config.state_dir);
-    swept
+    let IpamConfig::Other(other) = &config.ipam else {
+        return swept;
+    };
+    if config.gc.disabled()? {
+        return swept;
+    }
+    let delegate = Delegate::find(config, other, call.path.as_deref())?;
+    match (swept, delegate.pass_on(Verb::Gc)) {
+        (Err(error), Err(other)) => Err(error.details(other.to_string())),
+        (Err(error), Ok(())) | (Ok(_), Err(error)) => Err(error),
+        (Ok(swept), Ok(())) => Ok(swept),
+    }
 }
 
 /// GC of the attachments in `files`.
 pub(super) fn sweep(
+    call: &Invocation,
     config: &Config,
     files: &RunFiles,
     side: &impl Side,
@@ -113,16 +128,18 @@ pub(super) fn sweep(
         return Ok(String::new());
     }
     let valid = config.gc.valid()?;
-    let allocator = Allocator::open(config)?;
-    let found = observe(config, files, side, (&allocator, &valid))?;
-    let boot = &allocator.ipam.node().boot_id;
+    let source = Source::open(call, config)?;
+    let found = observe(config, files, side, (source.allocator(), &valid))?;
+    let node = source.allocator().map(|allocator| allocator.ipam.node());
+    // Without a store there is nothing that only a store tells of.
+    let boot = node.map(|node| node.boot_id.as_str()).unwrap_or_default();
     let file = SeenFile::new(files, &config.name);
     let Decision { ends, seen } = decide(found, &valid, &file.read(boot), uptime_ms());
     file.write(&seen, boot);
     let sweep = Sweep {
         files,
         side,
-        allocator: &allocator,
+        source: &source,
     };
     let asked = ends.len();
     let failed: Vec<_> = ends
@@ -132,8 +149,8 @@ pub(super) fn sweep(
             sweep.end(found).err().map(|error| (id, error))
         })
         .collect();
-    sweep.remove_empty_intents(config);
-    allocator.drain();
+    sweep.remove_empty_intents(config)?;
+    source.drain();
     all_ended(asked, &failed)
 }
 

@@ -17,6 +17,7 @@ use crate::host::{Netlink, NetlinkError, Netns};
 use crate::spec::{CniError, Config, ValidAttachments};
 use crate::verbs::allocator::Allocator;
 use crate::verbs::detach;
+use crate::wanted::node_name;
 
 /// All that tells of one attachment.
 #[derive(Debug, Default)]
@@ -34,12 +35,15 @@ pub(super) fn observe(
     config: &Config,
     files: &RunFiles,
     side: &impl Side,
-    (allocator, valid): (&Allocator, &ValidAttachments),
+    (allocator, valid): (Option<&Allocator>, &ValidAttachments),
 ) -> Result<Vec<Found>, CniError> {
     let mut all = BTreeMap::<AttachmentId, Traces>::new();
-    let open = read_store(config, allocator, &mut all)?;
-    let node = &allocator.ipam.node().name;
-    let ours = |id: &AttachmentId| id.node == *node && id.network == config.name;
+    let open = match allocator {
+        Some(allocator) => read_store(config, allocator, &mut all)?,
+        None => true,
+    };
+    let node = node_name(config)?;
+    let ours = |id: &AttachmentId| id.node == node && id.network == config.name;
     // Intents before records: an ADD writes its record before it gives its intent up.
     for intent in files.intents().into_iter().filter(|i| ours(&i.attachment)) {
         let traces = all.entry(intent.attachment.clone()).or_default();

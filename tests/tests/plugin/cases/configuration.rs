@@ -106,7 +106,8 @@ fn wrong_values_are_code_7_and_name_field_and_value() {
         ("/gatewayCheck", json!("yes")),
         ("/acceptRa", json!(1)),
         ("/conflictCheck", json!("sometimes")),
-        ("/ipam/type", json!("host-local")),
+        ("/ipam/type", json!("dhcp")),
+        ("/ipam/type", json!("../berth")),
         ("/ipam/pool", json!("A/B")),
         ("/ipam", json!("pool")),
     ];

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 
+use e2e::lan::UPLINK;
 use e2e::plugin::Call;
 use serde_json::json;
 
 use super::{By, connect, container, ground, node_addresses};
 use crate::families::addresses;
-use crate::ground::{Ground, Kind, WIDE};
+use crate::ground::{Ground, Kind, NARROW, WIDE};
 
 /// Both ways, by ping and TCP, each with the other's own address.
 fn both_ways(kind: Kind, by: By) {
@@ -102,7 +103,16 @@ fn each_interface_of_a_container_has_a_pair_of_its_own() {
         let probe = connect(ground.node().netns(), at, &container.netns, at);
         assert!(probe.is_ok(), "{address}: {probe:?}");
     }
+    // Without the first, the other leads to the node.
+    call("DEL", "eth0").success();
+    let at = SocketAddr::new(own[2], 8080);
+    assert!(connect(ground.node().netns(), at, &container.netns, at).is_ok());
+    let to_node = SocketAddr::new(ground.node().address().into(), 8080);
+    assert!(connect(&container.netns, to_node, ground.node().netns(), to_node).is_ok());
     call("DEL", "net1").success();
+    ground.assert_clean("two pairs");
+    call("ADD", "eth0").success();
+    let own = addresses(call("ADD", "eth0").success());
     let at = SocketAddr::new(own[0], 8080);
     assert!(connect(ground.node().netns(), at, &container.netns, at).is_ok());
     call("DEL", "eth0").success();
@@ -149,4 +159,50 @@ fn check_notices_a_pair_and_a_route_that_are_gone() {
         container.del().success();
         ground.assert_clean(named);
     }
+}
+
+/// As when a lease is renewed, or a network manager starts again.
+#[test]
+fn an_address_of_the_node_that_goes_and_comes_cuts_nobody_off() {
+    let ground = ground(Kind::Embedded, By::Macvlan);
+    let node = ground.node();
+    let container = container(&ground, "a");
+    let own = addresses(container.add().success());
+    for (cidr, own) in [
+        (format!("{}/24", node.address()), own[0]),
+        ("fd00:20::ffff/112".to_owned(), own[1]),
+    ] {
+        node.netns().ip(&["address", "del", &cidr, "dev", UPLINK]);
+        let mut add = vec!["address", "add", &cidr, "dev", UPLINK];
+        add.extend(own.is_ipv6().then_some("nodad"));
+        node.netns().ip(&add);
+        let at = SocketAddr::new(own, 8080);
+        let probe = connect(node.netns(), at, &container.netns, at);
+        assert!(probe.is_ok(), "{own}: {probe:?}");
+    }
+}
+
+#[test]
+fn a_route_of_somebody_elses_is_named_and_stays() {
+    let ground = Ground::new(Kind::Embedded, NARROW);
+    let node = ground.node().netns();
+    for host in 2..15 {
+        let to = format!("10.20.1.{host}/32");
+        node.ip(&["route", "add", &to, "dev", UPLINK]);
+    }
+    let routes = node.ip_json(&["route"]);
+    container(&ground, "a").refused(999, &["hostAccess", "route"]);
+    assert_eq!(node.ip_json(&["route"]), routes);
+}
+
+#[test]
+fn a_repeated_add_mends_a_pair_that_is_gone() {
+    let ground = ground(Kind::Embedded, By::Macvlan);
+    let container = container(&ground, "a");
+    let own = container.add().address();
+    container.netns.ip(&["link", "del", "bh-eth0"]);
+    let again = container.add();
+    assert_eq!(again.address(), own);
+    assert!(ground.node().netns().ping(own));
+    container.check(&again.json).success();
 }

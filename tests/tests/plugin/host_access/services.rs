@@ -170,3 +170,50 @@ fn services_without_host_access_are_refused() {
     crate::ground::set(&mut container.config, "/serviceCidrs", json!(SERVICES));
     container.refused(7, &["serviceCidrs"]);
 }
+
+#[test]
+fn services_that_would_take_the_lan_away_are_refused() {
+    let ground = ground(Kind::Embedded, By::Macvlan);
+    for cidr in [
+        "0.0.0.0/0",
+        "::/0",
+        "10.96.0.1/12",
+        "10.20.0.0/16",
+        "10.20.1.128/25",
+    ] {
+        let container = with_services(ground.container("a"), &[cidr]);
+        container.refused(7, &["serviceCidrs", cidr]);
+    }
+}
+
+/// Not a second one beside it, whose rules the old ones would keep from being heard.
+#[test]
+fn a_node_that_moved_has_its_table_made_anew() {
+    let ground = ground(Kind::Embedded, By::Macvlan);
+    let node = ground.node();
+    let [one, other] = ["a", "b"].map(|id| services(&ground, id));
+    one.add().success();
+    let before = own_tables(node);
+    let old = format!("{}/24", node.address());
+    node.netns()
+        .ip(&["address", "add", "192.168.254.99/24", "dev", UPLINK]);
+    node.netns().ip(&["address", "del", &old, "dev", UPLINK]);
+    other.add().success();
+    let after = own_tables(node);
+    assert_eq!((before.len(), after.len()), (1, 1));
+    assert_ne!(before, after);
+}
+
+#[test]
+fn check_notices_a_table_and_a_route_that_are_gone() {
+    let ground = ground(Kind::Embedded, By::Macvlan);
+    let container = services(&ground, "a");
+    let reply = container.add();
+    container.check(&reply.json).success();
+    nft(ground.node(), "flush ruleset");
+    let error = container.check(&reply.json).failure();
+    assert!(error.msg.contains("nftables"), "{error:?}");
+    container.netns.ip(&["route", "del", SERVICES[0]]);
+    let error = container.check(&reply.json).failure();
+    assert!(error.msg.contains(SERVICES[0]), "{error:?}");
+}

@@ -6,6 +6,7 @@ mod any_moment;
 mod bandwidth;
 mod del;
 mod delegated;
+mod delegation;
 mod gc;
 mod journal;
 mod ovs;
@@ -70,7 +71,7 @@ impl Subject<'_> {
 }
 
 /// `berth` with its kill points.
-fn fault() -> Plugin {
+pub(crate) fn fault() -> Plugin {
     fault_of("berth-faults")
 }
 

@@ -2,62 +2,60 @@
 
 use berth_types::{AttachmentId, Incarnation, LocalPort, MacAddr};
 
-use crate::host::{Link, Macvlan, Netlink, Veth};
+use super::{NewLink, mac, mtu};
+use crate::host::{Link, Macvlan, Veth};
 use crate::ovs::port_name;
-use crate::plan::{self, NewLink};
 use crate::spec::{CniError, Code, Driver, LinkConfig, MacvlanConfig, OvsConfig};
-use crate::verbs::detach;
-use crate::verbs::status::{find_bridge, find_master};
+use crate::verbs::first_mac;
 
 /// The link to be made.
-pub(super) struct Fresh {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fresh {
     /// What it stands on.
-    pub(super) parent: Link,
-    pub(super) link: NewLink,
+    pub parent: Link,
+    /// What is made.
+    pub link: NewLink,
     /// The hardware address it is made with.
-    pub(super) first_mac: Option<MacAddr>,
+    pub first_mac: Option<MacAddr>,
     /// The port it is to be connected by.
-    pub(super) port: Option<LocalPort>,
+    pub port: Option<LocalPort>,
     /// The hardware address it is to have, when that is known before its address.
-    pub(super) mac: Option<MacAddr>,
+    pub mac: Option<MacAddr>,
 }
 
 impl Fresh {
-    /// Looks at the host and decides.
+    /// Decides for the link `parent`, which is what the driver stands on.
     ///
     /// # Errors
-    /// Code 7 for what cannot be built on this host, 11 for a master that is down.
-    pub(super) fn plan(
+    /// Code 7 for what cannot be built on it.
+    pub fn plan(
         config: &LinkConfig,
         id: &AttachmentId,
         asked: Option<MacAddr>,
         incarnation: &Incarnation,
-        host: &mut Netlink,
+        parent: Link,
     ) -> Result<Self, CniError> {
         let marked = !config.driver.keeps_parents_mac();
-        let first_mac = marked.then(|| detach::first_mac(incarnation));
+        let first = marked.then(|| first_mac(incarnation));
         match &config.driver {
-            Driver::Macvlan(macvlan) => {
-                Self::macvlan(config, macvlan, id, (asked, first_mac), host)
-            }
-            Driver::Ovs(ovs) => Self::ovs(config, ovs, (id, incarnation), (asked, first_mac), host),
+            Driver::Macvlan(macvlan) => Self::macvlan(config, macvlan, id, (asked, first), parent),
+            Driver::Ovs(ovs) => Self::ovs(config, ovs, (id, incarnation), (asked, first), parent),
         }
     }
 
     fn macvlan(
         config: &LinkConfig,
-        MacvlanConfig { master, mode }: &MacvlanConfig,
+        MacvlanConfig { master: _, mode }: &MacvlanConfig,
         id: &AttachmentId,
         (asked, first_mac): (Option<MacAddr>, Option<MacAddr>),
-        host: &mut Netlink,
+        parent: Link,
     ) -> Result<Self, CniError> {
-        let parent = find_master(host, master)?;
-        let mac = plan::mac(&config.driver, asked, &parent)?;
+        let mac = mac(&config.driver, asked, &parent)?;
         let link = NewLink::Macvlan(Macvlan {
             name: id.ifname.clone(),
             parent: parent.index,
             mode: *mode,
-            mtu: plan::mtu(config.mtu, &parent)?,
+            mtu: mtu(config.mtu, &parent)?,
             mac: first_mac,
         });
         Ok(Self {
@@ -74,16 +72,15 @@ impl Fresh {
         OvsConfig { bridge, socket }: &OvsConfig,
         (id, incarnation): (&AttachmentId, &Incarnation),
         (asked, first_mac): (Option<MacAddr>, Option<MacAddr>),
-        host: &mut Netlink,
+        parent: Link,
     ) -> Result<Self, CniError> {
-        let parent = find_bridge(host, bridge)?;
-        let mac = plan::mac(&config.driver, asked, &parent)?;
+        let mac = mac(&config.driver, asked, &parent)?;
         let unnamed = || CniError::new(Code::Internal, "the port has no name");
         let name = port_name(id, incarnation).ok_or_else(unnamed)?;
         let link = NewLink::Veth(Veth {
             host: name.clone(),
             name: id.ifname.clone(),
-            mtu: plan::mtu(config.mtu, &parent)?,
+            mtu: mtu(config.mtu, &parent)?,
             mac: first_mac,
         });
         let port = LocalPort {

@@ -1,16 +1,8 @@
-//! The few messages of `nf_tables` that are needed here (`linux/netfilter/nf_tables.h`), and a socket
-//! for them. Several changes are one batch: all of it is made, or nothing.
+//! The messages: batches of changes, and how they are written.
 
-use std::io;
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
-use nix::errno::Errno;
-use nix::sys::socket::{setsockopt, sockopt};
-use nix::sys::time::{TimeVal, TimeValLike as _};
-
-use crate::host::NetlinkError;
 
 /// `NFNL_MSG_BATCH_BEGIN` and its end, of the subsystem `NFNL_SUBSYS_NFTABLES`.
 const BATCH_BEGIN: u16 = 0x10;
@@ -33,29 +25,19 @@ const DUMP: u16 = 0x300;
 const EXCLUSIVE: u16 = 0x200;
 const CREATE: u16 = 0x400;
 const APPEND: u16 = 0x800;
-/// `NLMSG_ERROR`, `NLMSG_DONE`.
-const ERROR: u16 = 2;
-const DONE: u16 = 3;
-/// `NLA_F_NESTED`, and the kinds of an attribute without the flags.
+/// `NLA_F_NESTED`.
 const NESTED: u16 = 0x8000;
-const KIND: u16 = 0x3fff;
-/// `NFTA_LIST_ELEM`, `NFTA_DATA_VALUE`; table's, chain's and rule's own name come first in each.
+/// `NFTA_LIST_ELEM`, `NFTA_DATA_VALUE`.
 const ELEMENT: u16 = 1;
 const VALUE: u16 = 1;
-const NAME: u16 = 1;
 /// `NFT_REG_1`.
 const REGISTER: u32 = 1;
-/// Octets of a message's header, and of `nfgenmsg`.
-const HEADER: usize = 16;
-const GENERAL: usize = 4;
-/// For how long an answer is waited for, in seconds; the kernel answers at once.
-const PATIENCE: i64 = 5;
 /// The chain of every table.
 const CHAIN: &str = "postrouting";
 
 /// What a rule is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Match {
+pub(in super::super) enum Match {
     /// It came in by an interface whose name begins so.
     IncomingPrefix(&'static str),
     /// It goes out by one (in `postrouting` with the former: Linux 5.7).
@@ -66,7 +48,7 @@ pub(super) enum Match {
 
 /// What a rule does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expression {
+pub(in super::super) enum Expression {
     /// Puts that address on it.
     Source(IpAddr),
     /// Puts an address of the interface on it that it goes out by.
@@ -75,13 +57,13 @@ pub(super) enum Expression {
 
 /// Changes that are made together.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(in super::super) struct Batch {
     messages: Vec<u8>,
     acknowledged: u32,
 }
 
 impl Batch {
-    pub(super) fn new() -> Self {
+    pub(in super::super) fn new() -> Self {
         let mut messages = Vec::new();
         message(
             &mut messages,
@@ -95,6 +77,17 @@ impl Batch {
         }
     }
 
+    /// The whole batch, and how many acknowledgements answer it.
+    pub(super) fn finish(mut self) -> (Vec<u8>, u32) {
+        message(
+            &mut self.messages,
+            (BATCH_END, REQUEST),
+            (0, SUBSYSTEM),
+            |_| {},
+        );
+        (self.messages, self.acknowledged)
+    }
+
     fn change(&mut self, kind: u16, flags: u16, attributes: impl FnOnce(&mut Vec<u8>)) {
         let kind = SUBSYSTEM << 8 | kind;
         self.acknowledged += 1;
@@ -103,18 +96,20 @@ impl Batch {
     }
 
     /// A table of family `inet`; it must not exist.
-    pub(super) fn new_table(&mut self, name: &str) {
-        self.change(NEW_TABLE, CREATE | EXCLUSIVE, |out| text(out, NAME, name));
+    pub(in super::super) fn new_table(&mut self, name: &str) {
+        self.change(NEW_TABLE, CREATE | EXCLUSIVE, |out| {
+            text(out, super::NAME, name);
+        });
     }
 
-    pub(super) fn delete_table(&mut self, name: &str) {
-        self.change(DEL_TABLE, 0, |out| text(out, NAME, name));
+    pub(in super::super) fn delete_table(&mut self, name: &str) {
+        self.change(DEL_TABLE, 0, |out| text(out, super::NAME, name));
     }
 
     /// Its chain: type `nat`, hook `postrouting`, priority `srcnat` (100).
-    pub(super) fn new_postrouting_chain(&mut self, table: &str) {
+    pub(in super::super) fn new_postrouting_chain(&mut self, table: &str) {
         self.change(NEW_CHAIN, CREATE, |out| {
-            text(out, NAME, table);
+            text(out, super::NAME, table);
             text(out, 3, CHAIN);
             nested(out, 4, |hook| {
                 number(hook, 1, 4);
@@ -125,9 +120,9 @@ impl Batch {
     }
 
     /// A rule at the chain's end.
-    pub(super) fn new_rule(&mut self, table: &str, matches: &[Match], then: Expression) {
+    pub(in super::super) fn new_rule(&mut self, table: &str, matches: &[Match], then: Expression) {
         self.change(NEW_RULE, CREATE | APPEND, |out| {
-            text(out, NAME, table);
+            text(out, super::NAME, table);
             text(out, 2, CHAIN);
             nested(out, 4, |list| {
                 for one in matches {
@@ -137,6 +132,14 @@ impl Batch {
             });
         });
     }
+}
+
+/// The question for all tables of family `inet`.
+pub(super) fn list_tables() -> Vec<u8> {
+    let mut request = Vec::new();
+    let kind = SUBSYSTEM << 8 | GET_TABLE;
+    message(&mut request, (kind, REQUEST | DUMP), (INET, 0), |_| {});
+    request
 }
 
 impl Match {
@@ -234,7 +237,7 @@ fn message(
     let mut body = vec![family, 0];
     body.extend(resource.to_be_bytes());
     attributes(&mut body);
-    let length = u32::try_from(HEADER + body.len()).unwrap_or(u32::MAX);
+    let length = u32::try_from(super::HEADER + body.len()).unwrap_or(u32::MAX);
     out.extend(length.to_ne_bytes());
     out.extend(kind.to_ne_bytes());
     out.extend(flags.to_ne_bytes());
@@ -262,129 +265,4 @@ fn number(out: &mut Vec<u8>, kind: u16, value: u32) {
 
 fn text(out: &mut Vec<u8>, kind: u16, value: &str) {
     attribute(out, kind, &[value.as_bytes(), &[0]].concat());
-}
-
-/// A socket in the network namespace of the thread that opened it.
-#[derive(Debug)]
-pub(super) struct Nft(Socket);
-
-impl Nft {
-    /// # Errors
-    /// [`NetlinkError::Broken`].
-    pub(super) fn open() -> Result<Self, NetlinkError> {
-        let open = || -> io::Result<Self> {
-            let mut socket = Socket::new(NETLINK_NETFILTER)?;
-            socket.bind_auto()?;
-            socket.connect(&SocketAddr::new(0, 0))?;
-            setsockopt(
-                &socket,
-                sockopt::ReceiveTimeout,
-                &TimeVal::seconds(PATIENCE),
-            )?;
-            Ok(Self(socket))
-        };
-        open().map_err(|source| broken("open", source))
-    }
-
-    /// Makes all changes of the batch, or none.
-    ///
-    /// # Errors
-    /// [`NetlinkError`]: the first refusal.
-    pub(super) fn make(&self, what: &str, batch: Batch) -> Result<(), NetlinkError> {
-        let Batch {
-            mut messages,
-            acknowledged,
-        } = batch;
-        message(&mut messages, (BATCH_END, REQUEST), (0, SUBSYSTEM), |_| {});
-        let sent = self.0.send(&messages, 0);
-        sent.map_err(|source| broken(what, source))?;
-        let mut answered = 0;
-        while answered < acknowledged {
-            for (kind, body) in self.receive(what)? {
-                if kind == ERROR {
-                    refused(what, &body)?;
-                    answered += 1;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The names of all tables of family `inet`.
-    ///
-    /// # Errors
-    /// [`NetlinkError`].
-    pub(super) fn tables(&self) -> Result<Vec<String>, NetlinkError> {
-        const WHAT: &str = "list nftables tables";
-        let mut request = Vec::new();
-        let kind = SUBSYSTEM << 8 | GET_TABLE;
-        message(&mut request, (kind, REQUEST | DUMP), (INET, 0), |_| {});
-        let sent = self.0.send(&request, 0);
-        sent.map_err(|source| broken(WHAT, source))?;
-        let mut names = Vec::new();
-        loop {
-            for (kind, body) in self.receive(WHAT)? {
-                match kind {
-                    DONE => return Ok(names),
-                    ERROR => refused(WHAT, &body)?,
-                    _ => names.extend(name_in(body.get(GENERAL..).unwrap_or_default())),
-                }
-            }
-        }
-    }
-
-    /// One datagram's messages: the kind and what follows the header.
-    fn receive(&self, what: &str) -> Result<Vec<(u16, Vec<u8>)>, NetlinkError> {
-        let received = self.0.recv_from_full();
-        let (datagram, _) = received.map_err(|source| broken(what, source))?;
-        Ok(messages_in(&datagram))
-    }
-}
-
-fn messages_in(mut rest: &[u8]) -> Vec<(u16, Vec<u8>)> {
-    let mut found = Vec::new();
-    while let [a, b, c, d, e, f, ..] = *rest {
-        let length = usize::try_from(u32::from_ne_bytes([a, b, c, d])).unwrap_or(0);
-        let Some(body) = rest.get(HEADER..length) else {
-            break;
-        };
-        found.push((u16::from_ne_bytes([e, f]), body.to_vec()));
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-    }
-    found
-}
-
-/// The table's name among its attributes.
-fn name_in(mut rest: &[u8]) -> Option<String> {
-    while let [a, b, c, d, ..] = *rest {
-        let length = usize::from(u16::from_ne_bytes([a, b]));
-        let value = rest.get(4..length)?;
-        if u16::from_ne_bytes([c, d]) & KIND == NAME {
-            let name = String::from_utf8_lossy(value);
-            return Some(name.trim_end_matches('\0').to_owned());
-        }
-        rest = rest.get(length.next_multiple_of(4)..)?;
-    }
-    None
-}
-
-fn refused(what: &str, body: &[u8]) -> Result<(), NetlinkError> {
-    let code = body
-        .first_chunk::<4>()
-        .map_or(0, |raw| i32::from_ne_bytes(*raw));
-    if code == 0 {
-        return Ok(());
-    }
-    Err(NetlinkError::Refused {
-        what: what.to_owned(),
-        errno: Errno::from_raw(code.saturating_neg()),
-        words: String::new(),
-    })
-}
-
-fn broken(what: &str, source: io::Error) -> NetlinkError {
-    NetlinkError::Broken {
-        what: what.to_owned(),
-        source,
-    }
 }

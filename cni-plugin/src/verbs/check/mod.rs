@@ -1,46 +1,26 @@
 //! CHECK: is the interface still what ADD made, as far as it is ours?
 
+mod previous;
+
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 
-use berth_types::{AttachmentId, IfName, LocalAddress, LocalAttachment};
-use ipnetwork::IpNetwork;
-use serde::Deserialize;
+use berth_types::{AttachmentId, IfName, LocalAttachment};
 
 use super::allocator::Allocator;
 use crate::bandwidth::{self, Rate};
+use crate::delegate::Delegate;
 use crate::files::RunFiles;
 use crate::host::{LinkKind, Netlink, NetlinkError, Netns};
 use crate::host_access;
 use crate::ovs::bridge;
-use crate::spec::{CniError, Code, Config, Driver, Invocation, MainConfig};
+use crate::spec::{
+    CniError, Code, Config, Driver, Invocation, IpamConfig, LinkConfig, MainConfig, Verb,
+};
 use crate::wanted::attachment;
-
-/// What CHECK reads of `prevResult`; others may have added more.
-#[derive(Deserialize)]
-pub(super) struct Previous {
-    #[serde(default)]
-    interfaces: Vec<PreviousInterface>,
-    #[serde(default)]
-    ips: Vec<PreviousIp>,
-}
-
-#[derive(Deserialize)]
-struct PreviousInterface {
-    name: String,
-    #[serde(default)]
-    sandbox: String,
-}
-
-#[derive(Deserialize)]
-pub(super) struct PreviousIp {
-    address: IpNetwork,
-    #[serde(default)]
-    gateway: Option<IpAddr>,
-    #[serde(default)]
-    interface: Option<usize>,
-}
+use previous::recorded_routes;
+pub(super) use previous::{Previous, PreviousIp, recorded, recorded_ips};
 
 /// Compares the interface and the store with the result of the ADD.
 ///
@@ -50,7 +30,7 @@ pub(super) struct PreviousIp {
 ///
 /// # Errors
 /// Code 7 without `prevResult`, 102 when the address has another holder, 103 when the kernel found
-/// another's on the wire, 999 for what is missing.
+/// another's on the wire, 999 for what is missing; another IPAM plugin's own.
 pub fn check(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
     let MainConfig {
         common: config,
@@ -59,10 +39,21 @@ pub fn check(call: &Invocation, config: &MainConfig) -> Result<String, CniError>
     let id = attachment(call, config)?;
     let previous = Previous::of(config)?;
     let record = recorded(&RunFiles::new(&config.run_dir), &id);
+    let mut routes = previous.routes.clone();
     let mut ours = previous.of_interface(id.ifname.as_str());
     if ours.is_empty() {
         // A result that says nothing of the interface does not make it right.
         ours = recorded_ips(record.as_ref());
+        routes.extend(recorded_routes(record.as_ref()));
+    }
+    let delegate = delegate_of(call, config, record.as_ref())?;
+    if delegate.is_some() {
+        // Another plugin names gateways that no route leads by.
+        for ip in &mut ours {
+            ip.gateway = ip
+                .gateway
+                .filter(|gw| routes.iter().any(|r| r.gw == Some(*gw)));
+        }
     }
     let path = call
         .netns()
@@ -71,53 +62,29 @@ pub fn check(call: &Invocation, config: &MainConfig) -> Result<String, CniError>
     check_interface(&netns, &id, &link.driver, &ours)?;
     if let Some(record) = record {
         check_port(&record)?;
-        check_access(&netns, &record)?;
+        check_access(&netns, &record, link)?;
         check_limits(&netns, &record)?;
     }
-    check_store(config, &id, &ours)?;
+    match delegate {
+        Some(delegate) => delegate.pass_on(Verb::Check)?,
+        None => check_store(config, &id, &ours)?,
+    }
     Ok(String::new())
 }
 
-impl Previous {
-    /// The result that the call brings.
-    ///
-    /// # Errors
-    /// Code 7 when there is none, or it is no result.
-    pub(super) fn of(config: &Config) -> Result<Self, CniError> {
-        let remedy = "pass the result of the ADD, as the specification says";
-        let given = config.prev_result.clone();
-        let given = given.ok_or_else(|| CniError::field("prevResult", "null", remedy))?;
-        serde_json::from_value(given).map_err(|error| {
-            CniError::new(Code::InvalidConfig, format!("prevResult: {error}")).details(remedy)
-        })
-    }
-
-    /// The addresses of that interface in the container.
-    pub(super) fn of_interface(self, ifname: &str) -> Vec<PreviousIp> {
-        let Self { interfaces, ips } = self;
-        let named = |ip: &PreviousIp| {
-            let interface = ip.interface.and_then(|index| interfaces.get(index));
-            interface.is_some_and(|i| i.name == ifname && !i.sandbox.is_empty())
-        };
-        ips.into_iter().filter(named).collect()
-    }
-}
-
-/// What this node wrote down of the attachment.
-pub(super) fn recorded(files: &RunFiles, id: &AttachmentId) -> Option<LocalAttachment> {
-    files.record_of(id)
-}
-
-/// The addresses of a record.
-pub(super) fn recorded_ips(record: Option<&LocalAttachment>) -> Vec<PreviousIp> {
-    let addresses = record.map(|record| record.addresses.clone());
-    let addresses = addresses.unwrap_or_default();
-    let as_told = |address: LocalAddress| PreviousIp {
-        address: address.cidr,
-        gateway: address.gateway,
-        interface: None,
+/// The other plugin that gave the addresses: by the record, or else by the configuration.
+fn delegate_of(
+    call: &Invocation,
+    config: &Config,
+    record: Option<&LocalAttachment>,
+) -> Result<Option<Delegate>, CniError> {
+    let path = call.path.as_deref();
+    let found = match (record.map(|record| &record.ipam), &config.ipam) {
+        (Some(Some(section)), _) => Delegate::find_recorded(config, section, path),
+        (None, IpamConfig::Other(other)) => Delegate::find(config, other, path),
+        (Some(None), _) | (None, IpamConfig::Own(_)) => return Ok(None),
     };
-    addresses.into_iter().map(as_told).collect()
+    found.map(Some)
 }
 
 fn check_interface(
@@ -206,12 +173,18 @@ fn check_port(record: &LocalAttachment) -> Result<(), CniError> {
 }
 
 /// Looks whether node and container still reach each other, where the ADD led them.
-fn check_access(netns: &Netns, record: &LocalAttachment) -> Result<(), CniError> {
+fn check_access(
+    netns: &Netns,
+    record: &LocalAttachment,
+    link: &LinkConfig,
+) -> Result<(), CniError> {
     if record.link.host_end.is_none() {
         return Ok(());
     }
     let addresses: Vec<_> = record.addresses.iter().map(|own| own.cidr.ip()).collect();
-    match host_access::missing(netns, &record.attachment, &addresses)? {
+    let services = link.host_access.as_ref();
+    let services = services.map_or_else(Default::default, |a| a.service_cidrs.as_slice());
+    match host_access::missing(netns, &record.attachment, &addresses, services)? {
         None => Ok(()),
         Some(what) => wrong(&record.attachment.ifname, what),
     }
