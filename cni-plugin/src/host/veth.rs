@@ -22,6 +22,9 @@ pub struct Veth {
     pub mtu: u32,
     /// The first hardware address of the container's end; the kernel's choice when absent.
     pub mac: Option<MacAddr>,
+    /// The hardware address of the node's end. With the kernel's choice `udev` puts one of its own
+    /// in its place, a moment later (`MACAddressPolicy=persistent`).
+    pub host_mac: MacAddr,
 }
 
 impl Netlink {
@@ -36,6 +39,7 @@ impl Netlink {
             name,
             mtu,
             mac,
+            host_mac,
         } = veth;
         let mut peer = LinkMessage::default();
         peer.attributes = vec![
@@ -51,6 +55,7 @@ impl Netlink {
         message.attributes = vec![
             LinkAttribute::IfName(host.to_string()),
             LinkAttribute::Mtu(*mtu),
+            LinkAttribute::Address(host_mac.bytes().to_vec()),
             LinkAttribute::LinkInfo(vec![
                 LinkInfo::Kind(InfoKind::Veth),
                 LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),

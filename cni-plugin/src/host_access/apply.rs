@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use berth_ipam::fault::checkpoint;
-use berth_types::{IfName, MacAddr};
+use berth_types::IfName;
 use nix::errno::Errno;
 
 use super::nft::Nft;
 use super::remove::remove_pair;
 use super::{Access, Table};
-use crate::host::{Link, NearRoute, Netlink, NetlinkError, Netns, Veth};
+use crate::host::{NearRoute, Netlink, NetlinkError, Netns, Veth, switch_ipv6_off};
 use crate::spec::{CniError, Code};
 use crate::vlan::NodeLock;
 
@@ -62,42 +62,41 @@ pub fn apply(inside: &mut Netlink, access: &Access) -> Result<(), CniError> {
     let container = fs::File::open("/proc/thread-self/ns/net")
         .map_err(|error| CniError::io("/proc/thread-self/ns/net", &error))?;
     let node = Netns::node()?;
-    let mac = node.within(|| make_pair(access, container.as_fd()))??;
+    node.within(|| make_pair(access, container.as_fd()))??;
     checkpoint("add.access.pair");
-    loosen(&access.ends.inside, access)?;
-    lead_to_node(inside, access, mac).map_err(|error| explain(&error))?;
+    settle(&access.ends.inside, access)?;
+    lead_to_node(inside, access).map_err(|error| explain(&error))?;
     checkpoint("add.access.inside");
     node.within(|| lead_to_container(access))?
 }
 
-/// Makes the pair; the hardware address of the node's end.
-fn make_pair(access: &Access, container: BorrowedFd<'_>) -> Result<MacAddr, CniError> {
+/// Makes the pair.
+fn make_pair(access: &Access, container: BorrowedFd<'_>) -> Result<(), CniError> {
+    let [mac, host_mac] = access.macs;
     let veth = Veth {
         host: access.ends.node.clone(),
         name: access.ends.inside.clone(),
         mtu: access.mtu,
-        mac: Some(access.mac),
+        mac: Some(mac),
+        host_mac,
     };
-    let make = || -> Result<Option<Link>, NetlinkError> {
+    let make = || -> Result<(), NetlinkError> {
         let mut host = Netlink::open()?;
         match host.create_veth(&veth, container) {
             // An earlier life's, whose files are lost.
             Err(error) if error.errno() == Some(Errno::EEXIST) => {
                 remove_pair(&mut host, &veth.host)?;
-                host.create_veth(&veth, container)?;
+                host.create_veth(&veth, container)
             }
-            other => other?,
+            other => other,
         }
-        host.link_by_name(&veth.host)
     };
-    let end = make().map_err(|error| explain(&error))?;
-    loosen(&veth.host, access)?;
-    let gone = || CniError::new(Code::Internal, format!("{} has vanished", veth.host));
-    end.and_then(|end| end.mac).ok_or_else(gone)
+    make().map_err(|error| explain(&error))?;
+    settle(&veth.host, access)
 }
 
 /// The container's side: routes to node and services by way of the pair.
-fn lead_to_node(inside: &mut Netlink, access: &Access, mac: MacAddr) -> Result<(), NetlinkError> {
+fn lead_to_node(inside: &mut Netlink, access: &Access) -> Result<(), NetlinkError> {
     let name = &access.ends.inside;
     let Some(end) = inside.link_by_name(name)? else {
         return Err(NetlinkError::Refused {
@@ -107,8 +106,9 @@ fn lead_to_node(inside: &mut Netlink, access: &Access, mac: MacAddr) -> Result<(
         });
     };
     inside.link_up(end.index)?;
+    let [_, node_mac] = access.macs;
     for way in &access.to_node {
-        inside.add_neighbour(end.index, way.gateway, mac)?;
+        inside.add_neighbour(end.index, way.gateway, node_mac)?;
         let route = NearRoute {
             link: end.index,
             destination: way.destination,
@@ -129,8 +129,9 @@ fn lead_to_container(access: &Access) -> Result<(), CniError> {
         let Some(end) = host.link_by_name(&access.ends.node)? else {
             return Ok(());
         };
+        let [mac, _] = access.macs;
         for address in &access.to_container {
-            host.add_neighbour(end.index, *address, access.mac)?;
+            host.add_neighbour(end.index, *address, mac)?;
             host.add_near_route(&NearRoute {
                 link: end.index,
                 destination: (*address).into(),
@@ -169,21 +170,22 @@ fn ensure(table: &Table) -> Result<(), CniError> {
     })
 }
 
-/// Lets packets through one end, in the namespace of the thread.
+/// Has one end, in the namespace of the thread, let through what it is for, and nothing else.
 ///
-/// One may arrive there though the answer would take another way: of a container with two
-/// interfaces the node's answers all go to the first. And IPv6 may be off for new interfaces.
-fn loosen(end: &IfName, access: &Access) -> Result<(), CniError> {
+/// A packet may arrive there though its answer would take another way: of a container with two
+/// interfaces the node's answers all go to the first. IPv6 may be off for new interfaces. And a
+/// container must not be a router to its node: without IPv6 of its own it has none here.
+fn settle(end: &IfName, access: &Access) -> Result<(), CniError> {
     let set = |name: &str, value: &[u8]| {
         let path = format!("/proc/sys/net/{name}");
         fs::write(&path, value).map_err(|error| CniError::io(&path, &error))
     };
     set(&format!("ipv4/conf/{end}/rp_filter"), b"0")?;
     if access.to_container.iter().any(IpAddr::is_ipv6) {
-        set(&format!("ipv6/conf/{end}/disable_ipv6"), b"0")?;
         set(&format!("ipv6/conf/{end}/accept_ra"), b"0")?;
+        return set(&format!("ipv6/conf/{end}/disable_ipv6"), b"0");
     }
-    Ok(())
+    switch_ipv6_off(end.as_str())
 }
 
 fn explain(error: &NetlinkError) -> CniError {

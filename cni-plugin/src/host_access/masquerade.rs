@@ -58,8 +58,8 @@ impl Table {
 
     /// What the names of all tables for these services begin with.
     fn purpose(&self) -> String {
-        let services: Vec<_> = self.services.iter().map(|(service, _)| service).collect();
-        format!("{NAME}{}", digits(&format!("{services:?}"), DIGITS))
+        let services: Vec<_> = self.services.iter().map(|(service, _)| *service).collect();
+        purpose(&services)
     }
 
     /// Makes all of it, or nothing, in the place of those among `tables` that are for the same
@@ -90,6 +90,15 @@ impl Table {
         }
         batch
     }
+}
+
+fn purpose(services: &[IpNetwork]) -> String {
+    format!("{NAME}{}", digits(&format!("{services:?}"), DIGITS))
+}
+
+/// Whether a table of that name is for these services, of whatever addresses of the node.
+pub(super) fn serves(name: &str, services: &[IpNetwork]) -> bool {
+    is_ours(name) && name.starts_with(&purpose(services))
 }
 
 /// Whether a table of that name is one of these.

@@ -25,7 +25,7 @@ pub use apply::{apply, node_addresses};
 pub use masquerade::Table;
 pub use observe::missing;
 pub use plan::{Access, Way, plan};
-pub(crate) use remove::remove;
+pub(crate) use remove::{remove, stands};
 
 use crate::spec::{CniError, Code};
 

@@ -6,7 +6,7 @@ use berth_types::{AttachmentId, IfName};
 use ipnetwork::IpNetwork;
 
 use super::Ends;
-use super::masquerade::is_ours;
+use super::masquerade::serves;
 use super::nft::Nft;
 use crate::host::{Netlink, NetlinkError, Netns};
 use crate::spec::CniError;
@@ -27,11 +27,16 @@ pub fn missing(
         return Ok(Some(format!("{} in the container is not up", ends.inside)));
     };
     let served = |cidr: &&IpNetwork| addresses.iter().any(|own| own.is_ipv4() == cidr.is_ipv4());
-    let mut services = services.iter().filter(served);
-    if let Some(cidr) = services.clone().find(|cidr| !led.contains(cidr)) {
+    let mut lacking = services.iter().filter(served);
+    if let Some(cidr) = lacking.find(|cidr| !led.contains(cidr)) {
         return Ok(Some(format!("has no route to {cidr} by {}", ends.inside)));
     }
-    if services.next().is_some() && !Nft::open()?.tables()?.iter().any(|name| is_ours(name)) {
+    if !services.is_empty()
+        && !Nft::open()?
+            .tables()?
+            .iter()
+            .any(|name| serves(name, services))
+    {
         return Ok(Some("has no nftables table of berth's on the node".into()));
     }
     let mut host = Netlink::open()?;

@@ -20,8 +20,8 @@ pub struct Access {
     pub ends: Ends,
     /// The MTU of both ends, in bytes.
     pub mtu: u32,
-    /// The hardware address of the container's end.
-    pub mac: MacAddr,
+    /// The hardware addresses of the container's end and of the node's.
+    pub macs: [MacAddr; 2],
     /// The node's routes, one to each of the container's addresses. Which of its addresses the node
     /// speaks from is the kernel's choice: a route with one of them would go for good with it, when
     /// it is taken away and set again.
@@ -49,7 +49,7 @@ pub struct Way {
 pub fn plan(
     config: &HostAccess,
     ends: Ends,
-    (mtu, mac): (u32, MacAddr),
+    (mtu, macs): (u32, [MacAddr; 2]),
     addresses: &[IpAddr],
     node: &[IpAddr],
 ) -> Access {
@@ -57,7 +57,7 @@ pub fn plan(
         let same = move |own: &&IpAddr| own.is_ipv4() == family.is_ipv4();
         node.iter().filter(same).copied()
     };
-    let ways = addresses.iter().flat_map(|source| {
+    let wanted = addresses.iter().flat_map(|source| {
         let node = nodes_of(*source).map(IpNetwork::from);
         let services = config.service_cidrs.iter().copied();
         let services = services.filter(|cidr| cidr.is_ipv4() == source.is_ipv4());
@@ -67,12 +67,19 @@ pub fn plan(
             source: *source,
         })
     });
+    // Services may be named twice, and at an address of the node.
+    let mut to_node: Vec<Way> = Vec::new();
+    for way in wanted {
+        if !to_node.iter().any(|set| set.destination == way.destination) {
+            to_node.push(way);
+        }
+    }
     Access {
         ends,
         mtu,
-        mac,
+        macs,
         to_container: addresses.to_vec(),
-        to_node: ways.collect(),
+        to_node,
         table: Table::of(&config.service_cidrs, node),
     }
 }
@@ -89,12 +96,12 @@ mod tests {
                 .collect()
         };
         let ends = Ends::of(&"n1/pods/c1/eth0".parse().unwrap()).unwrap();
-        let mac = "02:00:00:00:00:01".parse().unwrap();
+        let macs = ["02:00:00:00:00:01", "02:00:00:00:00:02"].map(|raw| raw.parse().unwrap());
         let config = HostAccess { service_cidrs };
         plan(
             &config,
             ends,
-            (1500, mac),
+            (1500, macs),
             &parsed(addresses),
             &parsed(node),
         )
@@ -138,6 +145,17 @@ mod tests {
             "10.96.0.0/12 via 169.254.1.1 src 10.20.1.17",
             "fd00:20::5/128 via fe80::1 src fd00:20::17",
             "fd00:96::/112 via fe80::1 src fd00:20::17",
+        ];
+        assert_eq!(ways(&access), expected);
+    }
+
+    #[test]
+    fn nothing_is_led_to_twice() {
+        let services = ["10.96.0.0/12", "10.20.1.5/32", "10.96.0.0/12"];
+        let access = planned(&services, &["10.20.1.17"], &["10.20.1.5"]);
+        let expected = [
+            "10.20.1.5/32 via 169.254.1.1 src 10.20.1.17",
+            "10.96.0.0/12 via 169.254.1.1 src 10.20.1.17",
         ];
         assert_eq!(ways(&access), expected);
     }

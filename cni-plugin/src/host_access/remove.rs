@@ -21,6 +21,15 @@ pub(crate) fn remove(id: &AttachmentId) -> Result<(), CniError> {
     remove_unused(&mut host)
 }
 
+/// Whether an attachment has a pair, as one has that was made before `hostAccess` was switched off.
+///
+/// # Errors
+/// When that cannot be told.
+pub(crate) fn stands(id: &AttachmentId) -> Result<bool, CniError> {
+    let end = Netlink::open()?.link_by_name(&Ends::of(id)?.node)?;
+    Ok(end.is_some_and(|end| end.kind == LinkKind::Veth))
+}
+
 /// Removes the pair by its end on the node; the routes go with it.
 pub(super) fn remove_pair(host: &mut Netlink, end: &IfName) -> Result<(), NetlinkError> {
     let found = host.link_by_name(end)?;

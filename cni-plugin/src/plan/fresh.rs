@@ -6,7 +6,7 @@ use super::{NewLink, mac, mtu};
 use crate::host::{Link, Macvlan, Veth};
 use crate::ovs::port_name;
 use crate::spec::{CniError, Code, Driver, LinkConfig, MacvlanConfig, OvsConfig};
-use crate::verbs::first_mac;
+use crate::verbs::{first_mac, port_mac};
 
 /// The link to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,7 @@ impl Fresh {
             name: id.ifname.clone(),
             mtu: mtu(config.mtu, &parent)?,
             mac: first_mac,
+            host_mac: port_mac(incarnation),
         });
         let port = LocalPort {
             name,

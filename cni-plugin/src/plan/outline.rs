@@ -10,7 +10,7 @@ use ipnetwork::IpNetwork;
 use crate::bandwidth::{Limits, Shaping};
 use crate::host_access::{self, Access, Ends};
 use crate::spec::{CniError, ConflictCheck, LinkConfig, RouteEntry};
-use crate::verbs::pair_mac;
+use crate::verbs::pair_macs;
 
 /// What is known before the store has answered.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +110,7 @@ impl Outline<'_> {
         }
         let addresses = granted.addresses.iter().map(|(address, _)| *address);
         let addresses: Vec<_> = addresses.collect();
-        let end = (self.made.mtu(), pair_mac(self.incarnation));
+        let end = (self.made.mtu(), pair_macs(self.incarnation));
         let ends = Ends::of(self.id)?;
         Ok(Some(host_access::plan(
             config, ends, end, &addresses, self.node,

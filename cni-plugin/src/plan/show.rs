@@ -47,6 +47,7 @@ impl Display for NodeStep {
                     name,
                     mtu,
                     mac: _,
+                    host_mac: _,
                 }) => {
                     write!(
                         f,
@@ -98,7 +99,7 @@ impl Display for Step {
                 to_node,
                 table,
                 mtu: _,
-                mac: _,
+                macs: _,
             }) => {
                 let to: Vec<_> = to_container.iter().collect();
                 let ways: Vec<_> = to_node.iter().map(|way| way.destination).collect();

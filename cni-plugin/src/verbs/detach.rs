@@ -34,9 +34,14 @@ pub(crate) fn first_mac(incarnation: &Incarnation) -> MacAddr {
     local_mac(0x02, incarnation)
 }
 
-/// The hardware address of the container's end of the pair to the node.
-pub(crate) fn pair_mac(incarnation: &Incarnation) -> MacAddr {
-    local_mac(0x06, incarnation)
+/// The hardware addresses of the pair to the node: of the container's end, and of the node's.
+pub(crate) fn pair_macs(incarnation: &Incarnation) -> [MacAddr; 2] {
+    [0x06, 0x12].map(|first| local_mac(first, incarnation))
+}
+
+/// The hardware address of a port's end on the node.
+pub(crate) fn port_mac(incarnation: &Incarnation) -> MacAddr {
+    local_mac(0x16, incarnation)
 }
 
 fn local_mac(first: u8, incarnation: &Incarnation) -> MacAddr {

@@ -62,7 +62,7 @@ impl Leavings<'_> {
         trace: Trace,
     ) -> Result<(), CniError> {
         remove_vlan(None, None);
-        if self.link.is_none_or(|link| link.host_access.is_some()) {
+        if self.link.is_none_or(|link| link.host_access.is_some()) || host_access::stands(id)? {
             host_access::remove(id)?;
         }
         let Some(Driver::Ovs(ovs)) = self.link.map(|link| &link.driver) else {

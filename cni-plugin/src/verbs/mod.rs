@@ -18,7 +18,7 @@ mod takeover;
 pub use add::add;
 pub use check::check;
 pub use del::del;
-pub(crate) use detach::{first_mac, pair_mac};
+pub(crate) use detach::{first_mac, pair_macs, port_mac};
 pub use gc::gc;
 pub use status::status;
 

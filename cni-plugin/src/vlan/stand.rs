@@ -1,19 +1,17 @@
 //! Building an interface on a VLAN sub-interface, which is made first where there is none.
 
-use std::fs::{self, File};
-use std::io;
 use std::path::Path;
-use std::thread;
 
 use berth_ipam::fault::checkpoint;
 use berth_types::VlanId;
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, setns};
 
 use super::choose::{Next, choose, names};
-use super::lock::{NodeLock, node_namespace};
+use super::lock::NodeLock;
 use super::{FRESH, MARK, sounder};
-use crate::host::{Link, LinkKind, Netlink, NetlinkError, NewVlan, VlanTag};
+use crate::host::{
+    Link, LinkKind, Netlink, NetlinkError, Netns, NewVlan, VlanTag, switch_ipv6_off,
+};
 use crate::spec::{CniError, Code};
 
 /// Where the kernel lists its VLAN sub-interfaces, once it knows of any.
@@ -102,7 +100,7 @@ fn find_or_make(host: &mut Netlink, wanted: Wanted<'_>) -> Result<Link, CniError
                 return Ok(link);
             }
             Next::Settle(link, mtu) => {
-                switch_ipv6_off(&link)?;
+                Netns::node()?.within(|| switch_ipv6_off(&link.name))??;
                 host.settle_link(link.index, MARK, mtu)?;
                 checkpoint("vlan.settled");
             }
@@ -115,24 +113,6 @@ fn find_or_make(host: &mut Netlink, wanted: Wanted<'_>) -> Result<Link, CniError
     let message = format!("VLAN {vlan} of {:?} changes all the time", parent.name);
     Err(CniError::new(Code::TryAgain, message)
         .details("see what else on this node makes and removes links"))
-}
-
-/// Keeps the node itself out of the VLAN: routers there would give it addresses and routes. What
-/// stands on the link has an IPv6 of its own.
-fn switch_ipv6_off(link: &Link) -> Result<(), CniError> {
-    let path = format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", link.name);
-    let namespace = node_namespace();
-    let write = || {
-        // What is seen below /proc/sys/net is the namespace of the thread that looks.
-        setns(File::open(namespace)?, CloneFlags::CLONE_NEWNET)?;
-        fs::write(&path, b"1")
-    };
-    let written = thread::scope(|scope| scope.spawn(write).join());
-    match written.unwrap_or_else(|_| Err(io::Error::other("the thread panicked"))) {
-        // A kernel without IPv6.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        written => written.map_err(|error| CniError::io(&path, &error)),
-    }
 }
 
 fn make(host: &mut Netlink, parent: &Link, vlan: VlanId) -> Result<(), CniError> {

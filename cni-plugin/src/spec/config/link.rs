@@ -1,5 +1,6 @@
 //! Fields about the interface itself, which a delegated plugin leaves to the main one.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -183,17 +184,20 @@ fn vlan(fields: &Fields<'_>) -> Result<Option<VlanId>, CniError> {
     }
 }
 
+/// Most entries of `serviceCidrs`. A cluster has one of each family; the table's rules have to fit
+/// one message to the kernel.
+const SERVICES: usize = 64;
+
 fn host_access(fields: &Fields<'_>) -> Result<Option<HostAccess>, CniError> {
     let remedy = r#"write a list of subnets: ["10.96.0.0/12"]"#;
     let service_cidrs: Vec<IpNetwork> = fields.section("serviceCidrs", remedy)?.unwrap_or_default();
-    for cidr in &service_cidrs {
-        let remedy = if cidr.prefix() == 0 {
-            "name the services' own subnet: everything is not reached by way of the node"
-        } else if cidr.ip() != cidr.network() {
-            "write the subnet without host bits"
-        } else {
-            continue;
-        };
+    let count = service_cidrs.len();
+    if count > SERVICES {
+        let remedy = format!("name at most {SERVICES}: the subnets that services are in");
+        let shown = format_args!("{count} subnets");
+        return Err(CniError::field("serviceCidrs", shown, &remedy));
+    }
+    if let Some((cidr, remedy)) = service_cidrs.iter().find_map(unfit) {
         return Err(CniError::field("serviceCidrs", cidr, remedy));
     }
     let wanted = fields.flag("hostAccess")?.unwrap_or(false);
@@ -201,6 +205,25 @@ fn host_access(fields: &Fields<'_>) -> Result<Option<HostAccess>, CniError> {
         return Err(fields.wrong("serviceCidrs", "add \"hostAccess\": true, or remove it"));
     }
     Ok(wanted.then_some(HostAccess { service_cidrs }))
+}
+
+/// What is to be done about a subnet that no services can be in.
+fn unfit(cidr: &IpNetwork) -> Option<(&IpNetwork, &'static str)> {
+    let address = cidr.ip();
+    let link_local = match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.to_ipv4_mapped().is_some(),
+    };
+    let remedy = if cidr.prefix() == 0 {
+        "name the services' own subnet: everything is not reached by way of the node"
+    } else if address != cidr.network() {
+        "write the subnet without host bits"
+    } else if link_local || address.is_loopback() || address.is_multicast() {
+        "name the services' own subnet: these addresses never leave the container or its link"
+    } else {
+        return None;
+    };
+    Some((cidr, remedy))
 }
 
 fn masters(fields: &Fields<'_>) -> Result<Vec<IfName>, CniError> {

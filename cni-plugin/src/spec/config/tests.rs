@@ -120,7 +120,7 @@ fn case_13_what_others_add_is_no_error() {
 
 #[test]
 fn wrong_values_are_code_7_and_name_field_and_value() {
-    let cases: [(&str, &str, Value); 23] = [
+    let cases: [(&str, &str, Value); 28] = [
         ("case 8: name missing", "/name", Value::Null),
         ("case 8: name illegal", "/name", json!("a/b")),
         ("case 50: master missing", "/master", Value::Null),
@@ -137,6 +137,19 @@ fn wrong_values_are_code_7_and_name_field_and_value() {
         ("case 53: vlan 4095", "/vlan", json!(4095)),
         ("services without", "/serviceCidrs", json!(["10.96.0.0/12"])),
         ("services", "/serviceCidrs", json!(["10.96.0.0/99"])),
+        ("services on lo", "/serviceCidrs", json!(["127.0.0.0/8"])),
+        ("services to many", "/serviceCidrs", json!(["224.0.0.0/4"])),
+        ("services here", "/serviceCidrs", json!(["fe80::/10"])),
+        (
+            "services of old",
+            "/serviceCidrs",
+            json!(["::ffff:10.0.0.0/104"]),
+        ),
+        (
+            "65 services",
+            "/serviceCidrs",
+            json!(vec!["10.96.0.0/12"; 65]),
+        ),
         ("gateway", "/gatewayCheck", json!("yes")),
         ("arp", "/conflictCheck", json!("arp")),
         ("relative runDir", "/runDir", json!("run")),

@@ -84,6 +84,7 @@ mod tests {
             name: name("eth0"),
             mtu: 9000,
             mac: None,
+            host_mac: MacAddr::of_address([0, 0, 0, 0].into()),
         });
         let remedy = unsuited(&veth, "br-pods");
         let named = ["bv0a1b2c", "br-pods", "9000"];

@@ -16,7 +16,7 @@ use super::build::Fault;
 use super::neighbours::announce;
 use crate::bandwidth;
 use crate::clock::pause;
-use crate::host::{Netlink, NetlinkError};
+use crate::host::{Netlink, NetlinkError, Netns, switch_ipv6_off};
 use crate::host_access;
 use crate::ovs::{Client, NewPort, bridge, pending};
 use crate::plan::{Port, Step};
@@ -80,6 +80,9 @@ impl Work<'_> {
             pending::drain(&self.config.state_dir);
         }
         let mut client = Client::connect(&place.socket)?;
+        // A switch outside the kernel leaves a copy of each frame to the node, where a container
+        // would pass for a router.
+        Netns::node()?.within(|| switch_ipv6_off(place.name.as_str()))??;
         self.port_asked.store(true, Ordering::Relaxed);
         pending::forget_of(&self.config.state_dir, &self.id);
         let new = NewPort {

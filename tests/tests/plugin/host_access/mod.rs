@@ -1,5 +1,6 @@
 //! Node and container reach each other past the LAN, and services by way of the node.
 
+mod ends;
 mod reach;
 mod removal;
 mod services;

@@ -39,6 +39,20 @@ fn a_del_cleans_with_the_namespace_gone_and_with_the_files_lost() {
     assert_eq!(own_tables(ground.node()), [""; 0]);
 }
 
+/// Else the node would lead to a container that is gone whoever is given its address next.
+#[test]
+fn a_del_without_files_cleans_though_host_access_was_switched_off() {
+    let ground = ground(Kind::Embedded, By::Macvlan);
+    let mut container = accessed(&ground, "a");
+    container.add().success();
+    std::fs::remove_dir_all(ground.node().file("run")).expect("lose the files");
+    container.config = ground.config();
+    container.del().success();
+    ground.assert_clean("switched off");
+    assert_eq!(container.netns.links(), [""; 0]);
+    assert_eq!(own_tables(ground.node()), [""; 0]);
+}
+
 #[test]
 fn an_add_killed_anywhere_is_undone_by_del() {
     let ground = Ground::new(Kind::Embedded, NARROW);

@@ -217,3 +217,41 @@ fn check_notices_a_table_and_a_route_that_are_gone() {
     let error = container.check(&reply.json).failure();
     assert!(error.msg.contains(SERVICES[0]), "{error:?}");
 }
+
+/// Each network has its own list; one's table does not stand for another's.
+#[test]
+fn check_is_not_content_with_the_table_of_other_services() {
+    let ground = ground(Kind::Embedded, By::Macvlan);
+    let node = ground.node();
+    let container = services(&ground, "a");
+    let reply = container.add();
+    let own = own_tables(node);
+    let other = with_services(ground.container("b"), &SERVICES[..1]);
+    other.add().success();
+    nft(node, &format!("delete table inet {}", own[0]));
+    assert_eq!(own_tables(node).len(), 1, "the other's");
+    let error = container.check(&reply.json).failure();
+    assert!(error.msg.contains("nftables"), "{error:?}");
+}
+
+#[test]
+fn services_may_be_named_twice_and_at_an_address_of_the_node() {
+    let ground = ground(Kind::Embedded, By::Macvlan);
+    let own = format!("{}/32", ground.node().address());
+    let container = with_services(ground.container("a"), &[SERVICES[0], &own, SERVICES[0]]);
+    let reply = container.add();
+    container.check(&reply.json).success();
+    container.del().success();
+    ground.assert_clean("services named twice");
+}
+
+/// As many as may be named fit the kernel's limits.
+#[test]
+fn sixty_four_subnets_of_services_are_served() {
+    let ground = ground(Kind::Embedded, By::Macvlan);
+    let many: Vec<_> = (0..64).map(|n| format!("fd00:96:{n:x}::/112")).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    let container = with_services(ground.container("a"), &many);
+    let reply = container.add();
+    container.check(&reply.json).success();
+}
