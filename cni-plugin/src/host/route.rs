@@ -164,6 +164,29 @@ impl Netlink {
         )
     }
 
+    /// Whether the address is one of the namespace's own, on whichever link.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub fn is_own(&mut self, address: IpAddr) -> Result<bool, NetlinkError> {
+        let mut message = RouteMessage::default();
+        message.header.address_family = family(address);
+        message.header.destination_prefix_length = if address.is_ipv4() { 32 } else { 128 };
+        message
+            .attributes
+            .push(RouteAttribute::Destination(address.into()));
+        let asked = RouteNetlinkMessage::GetRoute(message);
+        match self.get(&format!("look for address {address}"), asked) {
+            Ok(answers) => Ok(answers.iter().any(|answer| {
+                matches!(answer, RouteNetlinkMessage::NewRoute(route)
+                    if route.header.kind == RouteType::Local)
+            })),
+            // No route leads there, or the kernel has no IPv6.
+            Err(NetlinkError::Refused { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Every route of the namespace that has a next hop.
     ///
     /// # Errors

@@ -91,7 +91,14 @@ fn make_pair(access: &Access, container: BorrowedFd<'_>) -> Result<(), CniError>
             other => other,
         }
     };
-    make().map_err(|error| explain(&error))?;
+    make().map_err(|error| match error.errno() {
+        Some(Errno::EEXIST) => {
+            let message = format!("hostAccess: {} exists already in the container", veth.name);
+            CniError::new(Code::InvalidEnvironment, message)
+                .details("remove that link, or use another interface name")
+        }
+        _ => explain(&error),
+    })?;
     settle(&veth.host, access)
 }
 

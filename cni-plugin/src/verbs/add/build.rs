@@ -9,6 +9,7 @@ use berth_types::MacAddr;
 use ipnetwork::IpNetwork;
 
 use super::Work;
+use super::neighbours::compare_with_node;
 use crate::files::Locked;
 use crate::host::{Link, Netlink, NetlinkError, NetnsError};
 use crate::plan::{Granted, NewLink, Outline, Shape, Step};
@@ -142,6 +143,7 @@ impl Work<'_> {
             let given = given.recv().map_err(unclaimed)?;
             let shape = self.shape(&given)?;
             let steps = shape.steps()?;
+            compare_with_node(host, &shape)?;
             let placed = self.place_for(host, &given, early.take())?;
             let gone = || CniError::new(Code::Internal, "the new link has vanished");
             let fresh = netlink.link_by_name(&self.id.ifname)?.ok_or_else(gone)?;

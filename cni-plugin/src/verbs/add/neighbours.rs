@@ -12,6 +12,7 @@ use ipnetwork::IpNetwork;
 use super::Work;
 use super::build::{Fault, Unbuilt};
 use crate::host::Netlink;
+use crate::plan::Shape;
 use crate::spec::{CniError, Code};
 use crate::verbs::given::Given;
 use crate::verbs::source::Source;
@@ -136,6 +137,24 @@ impl Work<'_> {
             self.parent.name
         ))
     }
+}
+
+/// The node itself is the neighbour that a macvlan on it never hears, and whose own address the LAN
+/// would find at the container from then on.
+pub(super) fn compare_with_node(host: &mut Netlink, shape: &Shape) -> Result<(), Fault> {
+    let mut answered = Vec::new();
+    for (address, _) in &shape.addresses {
+        if host.is_own(*address)? {
+            answered.push(*address);
+        }
+    }
+    let Some(address) = answered.first() else {
+        return Ok(());
+    };
+    let message = format!("address {address} is an address of the node itself");
+    let error = CniError::new(Code::AddressConflict, message)
+        .details("keep it out of the pool: cnictl pool exclude");
+    Err(Fault { error, answered })
 }
 
 /// Tells the neighbours. One whose cable is out has none to tell, and works once it is in.

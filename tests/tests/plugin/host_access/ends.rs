@@ -6,6 +6,7 @@ use e2e::lan::Node;
 use e2e::process;
 
 use super::{By, container, ground};
+use crate::container::assert_names;
 use crate::ground::{Ground, Kind, WIDE};
 
 /// A switch of the end's IPv6.
@@ -56,4 +57,15 @@ fn the_hardware_address_of_the_nodes_end_is_no_accident() {
     let kind = process::output(command.args(["--mount", "sh", "-c", &look]));
     // `NET_ADDR_SET` of linux/netdevice.h; `NET_ADDR_RANDOM` is 1.
     assert_eq!(kind.trim(), "3");
+}
+
+#[test]
+fn a_link_in_the_way_of_the_containers_end_is_named() {
+    let ground = Ground::new(Kind::Embedded, WIDE);
+    let container = container(&ground, "a");
+    let inside = &container.netns;
+    inside.ip(&["link", "add", "bh-eth0", "type", "veth", "peer", "other"]);
+    let error = container.add().failure();
+    assert_names(&error, 4, &["hostAccess", "bh-eth0"]);
+    ground.assert_clean("in the way");
 }

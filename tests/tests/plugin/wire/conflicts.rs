@@ -5,7 +5,9 @@ use std::time::Duration;
 use e2e::lan::UPLINK;
 use serde_json::json;
 
-use super::{FOREIGN, FOUR, SIX, asking, both, derived, given, occupy, of_family, probes, sibling};
+use super::{
+    FOREIGN, FOUR, SIX, asking, both, cidr, derived, given, occupy, of_family, probes, sibling,
+};
 use crate::container::assert_names;
 use crate::ground::{Ground, Kind, WIDE, ip};
 use crate::records;
@@ -160,4 +162,31 @@ fn a_master_without_a_carrier_proves_nothing() {
     let error = asking(&ground, "a", FOUR).add().failure();
     assert_eq!(error.code, 11, "{error:?}");
     ground.lan.plug(ground.node());
+}
+
+/// A pool that somebody made over the node's own addresses. A macvlan does not hear its own node.
+#[test]
+fn an_address_of_the_node_itself_is_not_given() {
+    let ground = both(1);
+    for address in [FOUR, SIX] {
+        let node = ground.node().netns();
+        let mut add = vec!["address", "add"];
+        let own = cidr(address);
+        add.extend([own.as_str(), "dev", UPLINK]);
+        add.extend(address.contains(':').then_some("nodad"));
+        node.ip(&add);
+        for (id, field, value) in [
+            ("plain", "/conflictCheck", json!("off")),
+            ("checked", "/conflictCheck", json!("always")),
+            ("accessed", "/hostAccess", json!(true)),
+        ] {
+            let asking = asking(&ground, id, address).with(field, value);
+            asking.refused(103, &[address, "node"]);
+            let shown = ground.cnictl(&["ip", "show", address]);
+            assert!(shown.contains("unproven"), "{id}: {shown}");
+        }
+    }
+    // Whoever wants any address gets another.
+    let other = ground.container("other");
+    other.add().success();
 }
