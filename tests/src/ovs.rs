@@ -25,7 +25,8 @@ use crate::scratch::Scratch;
 /// The bridge that the node's uplink is a port of; what a test configures as `bridge`.
 pub const BRIDGE: &str = "br-pods";
 
-/// The links that `ovs-vswitchd` has on the node for itself.
+/// The links that `ovs-vswitchd` has on the node for itself: one of either datapath, and the
+/// bridge's.
 pub const LINKS: [&str; 3] = ["ovs-netdev", "ovs-system", BRIDGE];
 
 /// How long either program has to come up, and `ovs-vsctl` for its answer.

@@ -2,7 +2,7 @@
 //! the embedded store and against etcd.
 //!
 //! - `cases`: the list of edge cases and bad inputs, a test named after each;
-//! - `chains`: with other plugins behind it;
+//! - `chains`: with other plugins before and behind it;
 //! - `replay`: as CRI-O calls it;
 //! - `kill`: killed at every step, and put right by the next call;
 //! - `delegated`: `berth-ipam` under other plugins; `delegation`: other IPAM plugins under `berth`;

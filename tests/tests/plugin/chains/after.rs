@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::{Chain, drivers};
 use crate::container::Container;
-use crate::ground::{GATEWAY, Ground};
+use crate::families::{BOTH, addresses, six_gateway};
+use crate::ground::{GATEWAY, Ground, Kind};
 use crate::host_access::connect;
 
 /// `tuning`, which would else keep its files where the machine has its own.
@@ -123,6 +124,25 @@ fn case_39_sbr_may_move_the_routes() {
             let routes = container.netns.ip_json(&routes);
             assert_eq!(routes[0]["gateway"], GATEWAY.to_string(), "{driver}");
         });
+    }
+}
+
+#[test]
+fn case_39_sbr_may_move_the_routes_of_both_families() {
+    for ground in [
+        Ground::new(Kind::Embedded, BOTH),
+        Ground::switched(Kind::Embedded, BOTH),
+    ] {
+        six_gateway(&ground, "fd00:20::1/112");
+        let others = vec![json!({"type": "sbr"}), tuning(ground.node())];
+        let chain = Chain::new(&ground, others);
+        let container = ground.container("a");
+        let result = chain.add(&container, "eth0").expect("an ADD");
+        container.assert_reached(&addresses(&result));
+        chain.check(&container, "eth0", &result);
+        chain.del(&container, "eth0", Some(&result));
+        assert_eq!(container.netns.links(), [""; 0]);
+        ground.assert_clean("both families");
     }
 }
 

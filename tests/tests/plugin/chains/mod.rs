@@ -1,10 +1,12 @@
 //! Berth as one plugin of several, called as libcni calls a configuration list.
 //!
 //! - `after`: Debian's `tuning`, `bandwidth`, `portmap` and `sbr` behind it, with both drivers;
+//! - `before`: `loopback` and `tuning` before it;
 //! - `versions`: such chains at every version of the specification;
 //! - `interfaces`: seventeen interfaces of one container at once.
 
 mod after;
+mod before;
 mod interfaces;
 mod versions;
 
