@@ -245,18 +245,34 @@ fn never_wait(pipe: impl AsFd) -> nix::Result<()> {
 mod tests {
     use super::*;
 
-    /// What a shell makes of `script`, within half a second.
-    fn shell(script: &str, input: &[u8]) -> Result<Finished, Trouble> {
+    /// Far longer than a loaded machine takes to start a shell, in milliseconds.
+    const AMPLE_MS: u64 = 60_000;
+
+    /// What a shell makes of `script`.
+    fn shell(script: &str, input: &[u8], deadline_ms: u64) -> Result<Finished, Trouble> {
         let mut command = Command::new("/bin/sh");
-        run(command.args(["-c", script]), input, 500, None)
+        run(command.args(["-c", script]), input, deadline_ms, None)
+    }
+
+    /// Waits until the process `pid` is gone or a zombie: a signal takes a moment.
+    fn ends(pid: &str) -> bool {
+        let begun = uptime_ms();
+        let stat = format!("/proc/{pid}/stat");
+        while uptime_ms() - begun < AMPLE_MS {
+            match std::fs::read_to_string(&stat) {
+                Ok(state) if !state.contains(") Z ") => pause(),
+                _ => return true,
+            }
+        }
+        false
     }
 
     #[test]
     fn it_reads_and_writes_at_once_and_tells_how_it_ended() {
         let long = vec![b'x'; 700_000];
-        let echoed = shell("cat", &long).unwrap();
+        let echoed = shell("cat", &long, AMPLE_MS).unwrap();
         assert!(echoed.succeeded && echoed.stdout == long);
-        let deaf = shell("echo no; exit 3", &long).unwrap();
+        let deaf = shell("echo no; exit 3", &long, AMPLE_MS).unwrap();
         assert_eq!((deaf.succeeded, deaf.stdout), (false, b"no\n".to_vec()));
     }
 
@@ -266,31 +282,34 @@ mod tests {
         let file = scratch.path().join("pid");
         let script = format!("sleep 600 & echo $! > {}; wait", file.display());
         assert!(matches!(
-            shell(&script, b""),
-            Err(Trouble::Late { after_ms: 500 })
+            shell(&script, b"", 5_000),
+            Err(Trouble::Late { after_ms: 5_000 })
         ));
         let pid = std::fs::read_to_string(file).unwrap();
-        let stat = format!("/proc/{}/stat", pid.trim());
-        let state = std::fs::read_to_string(stat).unwrap_or_default();
-        let gone = state.is_empty() || state.contains(") Z ");
-        assert!(gone, "the sleeper lives: {state}");
+        assert!(ends(pid.trim()), "the sleeper {pid} lives");
         // One that hangs after it has said all.
         assert!(matches!(
-            shell("exec >&-; sleep 600", b""),
+            shell("exec >&-; sleep 600", b"", 500),
             Err(Trouble::Late { .. })
         ));
     }
 
     #[test]
     fn a_process_that_keeps_the_output_open_is_not_waited_for() {
-        let begun = uptime_ms();
-        let finished = shell("sleep 2 & echo done", b"").unwrap();
-        assert_eq!(finished.stdout, b"done\n");
-        assert!(uptime_ms() - begun < 1_000, "it was waited for");
+        let script = "sleep 600 & echo $!; echo done";
+        let finished = shell(script, b"", AMPLE_MS).unwrap();
+        let said = String::from_utf8(finished.stdout).unwrap();
+        let (pid, done) = said.split_once('\n').unwrap();
+        assert_eq!(done, "done\n");
+        let sleeper = Pid::from_raw(pid.parse().unwrap());
+        nix::sys::signal::kill(sleeper, Signal::SIGKILL).expect("it was waited for");
     }
 
     #[test]
     fn more_than_a_mebibyte_is_not_read() {
-        assert!(matches!(shell("exec yes", b""), Err(Trouble::Endless)));
+        assert!(matches!(
+            shell("exec yes", b"", AMPLE_MS),
+            Err(Trouble::Endless)
+        ));
     }
 }
