@@ -1,0 +1,45 @@
+//! Counts what a container's interface receives and sends.
+//!
+//! A program is loaded once for each interface, with the slot it counts into as a constant, so that
+//! it looks nothing up to find out whose packet it sees. It always lets the next program have it.
+
+#![no_std]
+#![no_main]
+// Core's atomics want a compare and exchange, which this target has not; adding it has.
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "see above")]
+
+mod count;
+mod maps;
+mod packet;
+mod scope;
+mod size;
+
+use aya_ebpf::bindings::TC_ACT_UNSPEC;
+use aya_ebpf::macros::classifier;
+use aya_ebpf::programs::TcContext;
+
+/// What the container receives: at the ingress of its own interface, or at the egress of the node's
+/// end.
+#[classifier]
+pub fn receive(ctx: TcContext) -> i32 {
+    count::count(&ctx, count::Way::Receive);
+    TC_ACT_UNSPEC
+}
+
+/// What the container sends.
+#[classifier]
+pub fn transmit(ctx: TcContext) -> i32 {
+    count::count(&ctx, count::Way::Transmit);
+    TC_ACT_UNSPEC
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+// bpf_get_prandom_u32 and its like are open to every licence; nothing here needs the GPL's.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 11] = *b"Apache-2.0\0";
