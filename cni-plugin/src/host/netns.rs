@@ -158,8 +158,27 @@ impl Netns {
     where
         Self: 'scope,
     {
+        self.start_outside(scope, || (), |()| body())
+    }
+
+    /// The same, after `outside` was done on that thread in the namespace of the caller.
+    ///
+    /// # Errors
+    /// [`NetnsError::Io`] when there can be no thread.
+    pub fn start_outside<'scope, A: 'scope, T: Send + 'scope>(
+        &'scope self,
+        scope: &'scope thread::Scope<'scope, '_>,
+        outside: impl FnOnce() -> A + Send + 'scope,
+        body: impl FnOnce(A) -> T + Send + 'scope,
+    ) -> Result<Inside<'scope, T>, NetnsError>
+    where
+        Self: 'scope,
+    {
         let file = &self.file;
-        let enter = move || setns(file, CloneFlags::CLONE_NEWNET).map(|()| body());
+        let enter = move || {
+            let done = outside();
+            setns(file, CloneFlags::CLONE_NEWNET).map(|()| body(done))
+        };
         thread::Builder::new()
             .spawn_scoped(scope, enter)
             .map_err(|error| self.failed(error))

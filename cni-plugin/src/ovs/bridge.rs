@@ -1,4 +1,4 @@
-//! Ports of a bridge: made, awaited, looked at, removed.
+//! Ports of a bridge: looked at, removed.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,66 +7,8 @@ use berth_types::{AttachmentId, LocalPort, VlanId};
 use serde_json::Value;
 
 use super::client::{Client, OvsdbError, PATIENCE};
-use super::port::{self, Applied, Made, NewPort, SeenPort};
+use super::port::{self, SeenPort};
 use crate::spec::{CniError, Code};
-
-/// How long `ovs-vswitchd` has to take a port up. It takes 2 ms.
-const APPLYING: Duration = Duration::from_secs(5);
-
-/// Puts the port into the database. Ports that earlier lives of the attachment left go: of one
-/// container's interface only one life is to be heard.
-///
-/// # Errors
-/// Code 7 without such a bridge or with a hardware address asked for that is another's, 11 with OVSDB away or the port's name another's, 999.
-pub fn add(client: &mut Client, new: &NewPort) -> Result<(), CniError> {
-    let results = client.transact(&new.operations(), Duration::ZERO)?;
-    match port::made(&results) {
-        Made::Yes => Ok(remove_seen(client, &port::leftovers(&results))?),
-        Made::NoBridge => {
-            let remedy = "name a bridge that `ovs-vsctl list-br` lists on this node";
-            Err(CniError::field("bridge", &new.port.bridge, remedy))
-        }
-        Made::NameTaken => {
-            let name = &new.port.name;
-            let message = format!("port {name} exists, and is not of {}", new.attachment);
-            Err(CniError::new(Code::TryAgain, message)
-                .details(format!("see whose it is: ovs-vsctl list port {name}")))
-        }
-        Made::MacTaken => {
-            let remedy = "another port of this node has it: ask for another";
-            Err(CniError::field("mac", new.mac, remedy))
-        }
-        Made::Refused(words) => Err(refused(&words)),
-    }
-}
-
-/// Waits until `ovs-vswitchd` switches the port's frames.
-///
-/// # Errors
-/// Code 11 when it does not in time, 999 with its words when it cannot.
-pub fn wait_applied(port: &LocalPort) -> Result<(), CniError> {
-    let name = port.name.as_str();
-    let timeout_ms = u64::try_from(APPLYING.as_millis()).unwrap_or(u64::MAX);
-    let operations = port::applied_operations(name, timeout_ms);
-    let results = Client::connect(&port.socket)?.transact(&operations, APPLYING)?;
-    match port::applied(&results) {
-        Applied::Yes => Ok(()),
-        Applied::NotYet => {
-            let message = format!("ovs-vswitchd did not take port {name} up within {APPLYING:?}");
-            Err(CniError::new(Code::TryAgain, message)
-                .details("check that ovs-vswitchd runs and answers: ovs-appctl version"))
-        }
-        Applied::Refused(words) => {
-            let message = format!("ovs-vswitchd cannot take port {name} up: {words}");
-            Err(CniError::new(Code::Internal, message).details("see ovs-vswitchd's log"))
-        }
-        Applied::Gone => {
-            let message = format!("port {name} was removed by somebody else");
-            Err(CniError::new(Code::TryAgain, message)
-                .details("another program manages this bridge's ports: keep it from berth's"))
-        }
-    }
-}
 
 /// Removes all ports of an attachment. None, or only somebody else's, is as good.
 ///
@@ -92,7 +34,7 @@ pub(super) fn remove_if(
     }
 }
 
-fn remove_seen(client: &mut Client, ports: &[SeenPort]) -> Result<(), OvsdbError> {
+pub(super) fn remove_seen(client: &mut Client, ports: &[SeenPort]) -> Result<(), OvsdbError> {
     if ports.is_empty() {
         return Ok(());
     }
@@ -141,16 +83,11 @@ fn find(client: &mut Client, operation: Value) -> Result<Vec<SeenPort>, OvsdbErr
     Ok(port::seen(&results, 0))
 }
 
-fn succeeded(results: &[Value]) -> Result<(), OvsdbError> {
+pub(super) fn succeeded(results: &[Value]) -> Result<(), OvsdbError> {
     match port::refusal(results) {
         None => Ok(()),
         Some(words) => Err(OvsdbError::Refused(words.into())),
     }
-}
-
-fn refused(words: &str) -> CniError {
-    CniError::new(Code::Internal, format!("OVSDB refused the port: {words}"))
-        .details("see ovsdb-server's log")
 }
 
 impl From<OvsdbError> for CniError {

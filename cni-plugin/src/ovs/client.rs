@@ -1,5 +1,6 @@
-//! One connection to OVSDB's unix socket: one transaction and its answer at a time.
+//! One connection to OVSDB's unix socket: transactions, and their answers in whatever order.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
@@ -64,6 +65,15 @@ pub struct Client {
     stream: UnixStream,
     decoder: Decoder,
     requests: u64,
+    /// Answers that came before anybody waited for them.
+    early: BTreeMap<u64, Result<Value, Value>>,
+}
+
+/// A transaction that was sent, and whose answer is to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    request: u64,
+    operations: usize,
 }
 
 impl Client {
@@ -90,6 +100,7 @@ impl Client {
             stream,
             decoder: Decoder::default(),
             requests: 0,
+            early: BTreeMap::new(),
         })
     }
 
@@ -105,16 +116,40 @@ impl Client {
         operations: &[Value],
         may_wait: Duration,
     ) -> Result<Vec<Value>, OvsdbError> {
+        let sent = self.begin(operations)?;
+        self.finish(sent, may_wait)
+    }
+
+    /// Sends operations as [`Client::transact`] does, and waits for nothing.
+    ///
+    /// # Errors
+    /// [`OvsdbError`].
+    pub fn begin(&mut self, operations: &[Value]) -> Result<Sent, OvsdbError> {
         let mut params = vec![json!(DATABASE)];
         params.extend_from_slice(operations);
-        match self.call("transact", &Value::Array(params), may_wait)? {
-            Value::Array(results) if results.len() < operations.len() => {
-                let (asked, told) = (operations.len(), results.len());
-                Err(OvsdbError::Malformed {
-                    path: self.path.clone(),
-                    source: Malformed::TooFew { asked, told },
-                })
-            }
+        Ok(Sent {
+            request: self.request("transact", &Value::Array(params))?,
+            operations: operations.len(),
+        })
+    }
+
+    /// Waits for the answer to what was sent.
+    ///
+    /// # Errors
+    /// [`OvsdbError`].
+    pub fn finish(&mut self, sent: Sent, may_wait: Duration) -> Result<Vec<Value>, OvsdbError> {
+        let Sent {
+            request,
+            operations,
+        } = sent;
+        match self.answer(request, may_wait)? {
+            Value::Array(results) if results.len() < operations => Err(OvsdbError::Malformed {
+                path: self.path.clone(),
+                source: Malformed::TooFew {
+                    asked: operations,
+                    told: results.len(),
+                },
+            }),
             Value::Array(results) => Ok(results),
             other => Err(OvsdbError::Refused(other)),
         }
@@ -125,33 +160,45 @@ impl Client {
     /// # Errors
     /// [`OvsdbError`].
     pub fn echo(&mut self) -> Result<(), OvsdbError> {
-        self.call("echo", &json!([]), Duration::ZERO).map(drop)
+        let request = self.request("echo", &json!([]))?;
+        self.answer(request, Duration::ZERO).map(drop)
     }
 
-    fn call(
-        &mut self,
-        method: &str,
-        params: &Value,
-        may_wait: Duration,
-    ) -> Result<Value, OvsdbError> {
+    /// Sends a request; its number.
+    fn request(&mut self, method: &str, params: &Value) -> Result<u64, OvsdbError> {
         self.requests += 1;
-        let id = json!(self.requests);
-        let request = json!({"method": method, "params": params, "id": id});
-        let waited = self.patience + may_wait;
-        let deadline = uptime_ms() + u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        let request = json!({"method": method, "params": params, "id": self.requests});
+        let (deadline, waited) = self.deadline(Duration::ZERO);
         self.send(&request, deadline, waited)?;
+        Ok(self.requests)
+    }
+
+    /// Waits for the answer to a request of ours; others' are kept for those who wait for them.
+    fn answer(&mut self, request: u64, may_wait: Duration) -> Result<Value, OvsdbError> {
+        let (deadline, waited) = self.deadline(may_wait);
         loop {
+            if let Some(result) = self.early.remove(&request) {
+                return result.map_err(OvsdbError::Refused);
+            }
             match self.receive(deadline, waited)? {
-                Message::Answer { id: of, result } if of == id => {
-                    return result.map_err(OvsdbError::Refused);
+                Message::Answer { id, result } => {
+                    let asked = id.as_u64().filter(|id| (1..=self.requests).contains(id));
+                    self.early.extend(asked.map(|id| (id, result)));
                 }
                 Message::Echo { id, params } => {
                     let answer = json!({"result": params, "error": null, "id": id});
                     self.send(&answer, deadline, waited)?;
                 }
-                Message::Answer { .. } | Message::Other => {}
+                Message::Other => {}
             }
         }
+    }
+
+    /// Until when the server has time that may wait for so long itself, and how long that is.
+    fn deadline(&self, may_wait: Duration) -> (u64, Duration) {
+        let waited = self.patience + may_wait;
+        let millis = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        (uptime_ms().saturating_add(millis), waited)
     }
 
     fn send(&mut self, message: &Value, deadline: u64, waited: Duration) -> Result<(), OvsdbError> {
@@ -273,6 +320,22 @@ mod tests {
         );
         answering(words, |path| {
             assert_eq!(ask(path).unwrap(), [json!({"mine": 1})]);
+        });
+    }
+
+    #[test]
+    fn answers_find_those_who_wait_for_them_in_any_order() {
+        let words = concat!(
+            r#"{"id":2,"result":[{"second":1}],"error":null}"#,
+            r#"{"id":1,"result":[{"first":1}],"error":null}"#,
+        );
+        answering(words, |path| {
+            let mut client = Client::connect_for(path, Duration::from_millis(200)).unwrap();
+            let [first, second] = [(); 2].map(|()| client.begin(&[json!({})]).unwrap());
+            let answer = client.finish(first, Duration::ZERO).unwrap();
+            assert_eq!(answer, [json!({"first": 1})]);
+            let answer = client.finish(second, Duration::ZERO).unwrap();
+            assert_eq!(answer, [json!({"second": 1})]);
         });
     }
 

@@ -21,10 +21,8 @@ pub struct NewPort {
     pub incarnation: Incarnation,
     /// Its pod, when the runtime named one.
     pub pod: Option<PodRef>,
-    /// The hardware address of the container's end.
-    pub mac: MacAddr,
-    /// The same when it was asked for: no other port of the node may bear it. One that follows from
-    /// an address is as unique as that.
+    /// The hardware address of the container's end, when that was asked for: no other port of the
+    /// node may bear it. One that follows from an address is as unique as that, and set later.
     pub asked_mac: Option<MacAddr>,
     /// The VLAN it is an access port of; untagged when absent.
     pub vlan: Option<VlanId>,
@@ -70,23 +68,16 @@ impl NewPort {
     pub fn operations(&self) -> Vec<Value> {
         let LocalPort { name, bridge, .. } = &self.port;
         let of_bridge = json!([["name", "==", bridge]]);
-        let mut port = json!({
-            "name": name,
-            "interfaces": ["named-uuid", "made"],
-            "external_ids": ["map", self.external_ids()],
-        });
-        if let (Some(vlan), Some(port)) = (self.vlan, port.as_object_mut()) {
-            port.insert("tag".into(), json!(u16::from(vlan)));
-            port.insert("vlan_mode".into(), json!("access"));
+        let mut port = tagging(self.vlan);
+        if let Some(port) = port.as_object_mut() {
+            port.insert("name".into(), json!(name));
+            port.insert("interfaces".into(), json!(["named-uuid", "made"]));
+            port.insert("external_ids".into(), json!(["map", self.external_ids()]));
         }
         let ports = json!([["ports", "insert", ["set", [["named-uuid", "port"]]]]]);
-        let interface = json!({
-            "name": name,
-            "external_ids": ["map", [
-                ["iface-id", self.attachment.to_string()],
-                ["attached-mac", self.mac.to_string()],
-            ]],
-        });
+        let mut ids = vec![json!(["iface-id", self.attachment.to_string()])];
+        ids.extend(self.asked_mac.map(attached));
+        let interface = json!({"name": name, "external_ids": ["map", ids]});
         let mut operations = vec![
             json!({
                 "op": "wait", "table": "Bridge", "timeout": 0, "where": of_bridge,
@@ -161,6 +152,27 @@ pub fn made(results: &[Value]) -> Made {
         Some((_, "constraint violation", result)) if says(result, "name") => Made::NameTaken,
         Some((_, _, result)) => Made::Refused(words(result)),
     }
+}
+
+/// The operation that notes the hardware address of the container's end.
+pub fn mac_operation(name: &str, mac: MacAddr) -> Value {
+    json!({
+        "op": "mutate", "table": "Interface", "where": [["name", "==", name]],
+        "mutations": [["external_ids", "insert", ["map", [attached(mac)]]]],
+    })
+}
+
+/// The columns of a port that say which VLAN it is an access port of.
+pub(super) fn tagging(vlan: Option<VlanId>) -> Value {
+    match vlan {
+        Some(vlan) => json!({"tag": u16::from(vlan), "vlan_mode": "access"}),
+        None => json!({"tag": ["set", []], "vlan_mode": ["set", []]}),
+    }
+}
+
+/// How an interface's `external_ids` name the hardware address at its other end.
+fn attached(mac: MacAddr) -> Value {
+    json!(["attached-mac", mac.to_string()])
 }
 
 /// The operations that wait until `ovs-vswitchd` has taken the interface up or refused it, at most
@@ -282,7 +294,7 @@ fn comment(text: &str) -> Value {
     json!({"op": "comment", "comment": text})
 }
 
-fn rows(results: &[Value], operation: usize) -> &[Value] {
+pub(super) fn rows(results: &[Value], operation: usize) -> &[Value] {
     let result = results.get(operation);
     let rows = result
         .and_then(|result| result.get("rows"))

@@ -10,8 +10,11 @@ use ipnetwork::IpNetwork;
 
 use super::Work;
 use super::neighbours::compare_with_node;
+use super::placed::Placed;
+use super::steps::Site;
 use crate::files::Locked;
 use crate::host::{Link, Netlink, NetlinkError, NetnsError};
+use crate::ovs::Asked;
 use crate::plan::{Granted, NewLink, Outline, Shape, Step};
 use crate::spec::{CniError, Code, RouteEntry};
 use crate::verbs::claim::Unclaimed;
@@ -60,6 +63,13 @@ impl From<NetlinkError> for Fault {
     }
 }
 
+/// What was made before the address is known.
+struct Begun {
+    placed: Option<Placed>,
+    /// Asked for, and not known to be there.
+    port: Option<Asked>,
+}
+
 /// An interface as it stands.
 pub(super) struct Built {
     pub(super) link: Link,
@@ -84,9 +94,11 @@ impl Work<'_> {
     ) {
         thread::scope(|scope| {
             let (tell, told) = mpsc::channel();
-            let inside = self
-                .netns
-                .start_within(scope, move || self.build(host, &told));
+            let inside = self.netns.start_outside(
+                scope,
+                move || (self.begin(host), host),
+                move |(begun, host)| self.build(host, begun?, &told),
+            );
             let (source, claimed) = match Source::open(self.call, self.config) {
                 Ok(source) => {
                     let claimed = self.claim(&source, locked);
@@ -129,43 +141,77 @@ impl Work<'_> {
         wish.request(id, self.incarnation.clone(), netns, self.mac)
     }
 
-    /// Makes the link in the container's namespace, where this runs, and shapes it once the
-    /// address is known. `host` asks on the node, wherever it is used.
-    fn build(&self, host: &mut Netlink, given: &Receiver<Given>) -> Result<Built, Unbuilt> {
-        let mut early = self.place_early(host).map_err(|error| Unbuilt {
-            error,
-            linked: false,
-            answered: Vec::new(),
-        })?;
-        let mut shaped = || {
-            let mut netlink = Netlink::open()?;
-            let unclaimed = |_| CniError::new(Code::Internal, "no address was claimed");
-            let given = given.recv().map_err(unclaimed)?;
-            let shape = self.shape(&given)?;
-            let steps = shape.steps()?;
-            compare_with_node(host, &shape)?;
-            let placed = self.place_for(host, &given, early.take())?;
-            let gone = || CniError::new(Code::Internal, "the new link has vanished");
-            let fresh = netlink.link_by_name(&self.id.ifname)?.ok_or_else(gone)?;
-            let mut routes = Vec::new();
-            for step in &steps {
-                let taken = self.take(&mut netlink, fresh.index, step);
-                routes.extend(taken.map_err(|fault| fault.of(&shape, &given))?);
+    /// What can be made before the address is known; on the node, where this runs.
+    fn begin(&self, host: &mut Netlink) -> Result<Begun, Unbuilt> {
+        let unbuilt = |linked| {
+            move |error| Unbuilt {
+                error,
+                linked,
+                answered: Vec::new(),
             }
-            let link = netlink.link_by_index(fresh.index)?.ok_or_else(gone)?;
-            let addresses = netlink.addresses(link.index)?;
-            verify(&steps, &link, &addresses)?;
-            Ok(Built {
-                link,
-                parent: placed.parent,
-                host: self.host_ends(host)?,
-                routes,
-            })
         };
-        shaped().map_err(|Fault { error, answered }| Unbuilt {
-            error,
-            linked: true,
-            answered,
+        Ok(Begun {
+            placed: self.place_early(host).map_err(unbuilt(false))?,
+            port: self.ask_port_early().map_err(unbuilt(true))?,
+        })
+    }
+
+    /// Shapes the link once the address is known, in the container's namespace, where this runs.
+    /// `host` asks on the node, wherever it is used.
+    fn build(
+        &self,
+        host: &mut Netlink,
+        begun: Begun,
+        given: &Receiver<Given>,
+    ) -> Result<Built, Unbuilt> {
+        let Begun { placed, mut port } = begun;
+        self.shaped(host, placed, &mut port, given)
+            .map_err(|Fault { error, answered }| {
+                // Whoever removes it has to find it.
+                drop(port.as_mut().map(Asked::wait_made));
+                Unbuilt {
+                    error,
+                    linked: true,
+                    answered,
+                }
+            })
+    }
+
+    fn shaped(
+        &self,
+        host: &mut Netlink,
+        placed: Option<Placed>,
+        port: &mut Option<Asked>,
+        given: &Receiver<Given>,
+    ) -> Result<Built, Fault> {
+        let netlink = &mut Netlink::open()?;
+        let unclaimed = |_| CniError::new(Code::Internal, "no address was claimed");
+        let given = given.recv().map_err(unclaimed)?;
+        let shape = self.shape(&given)?;
+        let steps = shape.steps()?;
+        compare_with_node(host, &shape)?;
+        let placed = self.place_for(host, &given, placed)?;
+        let gone = || CniError::new(Code::Internal, "the new link has vanished");
+        let fresh = netlink.link_by_name(&self.id.ifname)?.ok_or_else(gone)?;
+        let mut site = Site {
+            netlink,
+            index: fresh.index,
+            port,
+        };
+        let mut routes = Vec::new();
+        for step in &steps {
+            let taken = self.take(&mut site, step);
+            routes.extend(taken.map_err(|fault| fault.of(&shape, &given))?);
+        }
+        let Site { netlink, .. } = site;
+        let link = netlink.link_by_index(fresh.index)?.ok_or_else(gone)?;
+        let addresses = netlink.addresses(link.index)?;
+        verify(&steps, &link, &addresses)?;
+        Ok(Built {
+            link,
+            parent: placed.parent,
+            host: self.host_ends(host)?,
+            routes,
         })
     }
 

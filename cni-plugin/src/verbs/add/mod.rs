@@ -4,6 +4,7 @@ mod build;
 mod earlier;
 mod neighbours;
 mod placed;
+mod port;
 mod refusal;
 mod steps;
 mod undo;

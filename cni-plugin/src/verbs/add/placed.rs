@@ -7,7 +7,7 @@ use berth_types::VlanId;
 
 use super::Work;
 use crate::files::Tagging;
-use crate::host::{Link, Macvlan, Netlink};
+use crate::host::{Link, Macvlan, Netlink, switch_ipv6_off};
 use crate::plan::{self, NewLink};
 use crate::spec::CniError;
 use crate::verbs::given::Given;
@@ -25,9 +25,9 @@ impl Work<'_> {
     /// Makes the link before its address is known, unless the pool is to say in which VLAN.
     pub(super) fn place_early(&self, host: &mut Netlink) -> Result<Option<Placed>, CniError> {
         let pool = self.wanted.wish.pools.first();
-        let by_pool = pool.is_some_and(|pool| self.files.tagging(pool) == Tagging::ByPool);
+        let tagged = |pool| matches!(self.files.tagging(pool), Tagging::In(_) | Tagging::Several);
         match self.link.vlan {
-            None if by_pool && self.is_on_parent() => Ok(None),
+            None if self.is_on_parent() && pool.is_some_and(tagged) => Ok(None),
             vlan => self.place(host, vlan).map(Some),
         }
     }
@@ -46,18 +46,18 @@ impl Work<'_> {
                 return Ok(placed);
             }
             (Some(_), _) => {
-                self.note_tagging(given, Tagging::ByPool);
+                self.note_tagging(given, vlan);
                 self.unplace()?;
             }
             (None, Some(_)) => {}
-            (None, None) => self.note_tagging(given, Tagging::Otherwise),
+            (None, None) => self.note_tagging(given, None),
         }
         self.place(host, vlan)
     }
 
-    fn note_tagging(&self, given: &Given, tagging: Tagging) {
+    fn note_tagging(&self, given: &Given, vlan: Option<VlanId>) {
         if let Some(pool) = given.pool() {
-            self.files.note_tagging(pool, tagging);
+            self.files.note_tagging(pool, Tagging::of(vlan));
         }
     }
 
@@ -95,6 +95,9 @@ impl Work<'_> {
             (NewLink::Veth(veth), _) => {
                 let made = host.create_veth(veth, target);
                 made.map_err(|error| self.explain(&error))?;
+                // A switch outside the kernel leaves a copy of each frame to the node, where a
+                // container would pass for a router.
+                switch_ipv6_off(veth.host.as_str())?;
                 self.parent.clone()
             }
         };

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
 
 use berth_ipam::fault::checkpoint;
 use berth_ipam::uptime_ms;
@@ -16,10 +15,10 @@ use super::build::Fault;
 use super::neighbours::announce;
 use crate::bandwidth;
 use crate::clock::pause;
-use crate::host::{Netlink, NetlinkError, Netns, switch_ipv6_off};
+use crate::host::{Netlink, NetlinkError};
 use crate::host_access;
-use crate::ovs::{Client, NewPort, bridge, pending};
-use crate::plan::{Port, Step};
+use crate::ovs::Asked;
+use crate::plan::Step;
 use crate::spec::{CniError, RouteEntry};
 use crate::verbs::detach;
 
@@ -27,20 +26,35 @@ use crate::verbs::detach;
 /// its own time, and until then it bears the hardware address that follows from its address.
 const LINGERS_MS: u64 = 2000;
 
+/// Where the steps are applied.
+pub(super) struct Site<'a> {
+    /// In the container's namespace.
+    pub(super) netlink: &'a mut Netlink,
+    /// The new link's index there.
+    pub(super) index: u32,
+    /// The port, from when it is asked for until it is switched.
+    pub(super) port: &'a mut Option<Asked>,
+}
+
 impl Work<'_> {
     /// Applies one step; the route, when it set one.
     pub(super) fn take(
         &self,
-        netlink: &mut Netlink,
-        index: u32,
+        site: &mut Site<'_>,
         step: &Step,
     ) -> Result<Option<RouteEntry>, Fault> {
+        let Site {
+            netlink,
+            index,
+            port: asked,
+        } = site;
+        let index = *index;
         let mut set = None;
         match step {
             Step::IgnoreRouters => ignore_routers(self.id.ifname.as_str())?,
             Step::EnableIpv6 => enable_ipv6(self.id.ifname.as_str())?,
-            Step::AddPort(port) => self.add_port(port)?,
-            Step::AwaitPort(port) => bridge::wait_applied(port)?,
+            Step::AddPort(port) => self.add_port(asked, port)?,
+            Step::AwaitPort(_) => asked.as_mut().map_or(Ok(()), Asked::wait_applied)?,
             Step::Probe(addresses) => self.probe(netlink, index, addresses)?,
             Step::Prepare { mac } => self.prepare_link(netlink, index, *mac)?,
             Step::Address(address) => netlink.add_address(index, *address)?,
@@ -72,29 +86,6 @@ impl Work<'_> {
             Step::Limit(_) => "add.limited",
         });
         Ok(set)
-    }
-
-    fn add_port(&self, Port { place, mac, vlan }: &Port) -> Result<(), CniError> {
-        if self.mac.is_some() {
-            // Of the port that bore it before, perhaps, whose container ended with the database away.
-            pending::drain(&self.config.state_dir);
-        }
-        let mut client = Client::connect(&place.socket)?;
-        // A switch outside the kernel leaves a copy of each frame to the node, where a container
-        // would pass for a router.
-        Netns::node()?.within(|| switch_ipv6_off(place.name.as_str()))??;
-        self.port_asked.store(true, Ordering::Relaxed);
-        pending::forget_of(&self.config.state_dir, &self.id);
-        let new = NewPort {
-            port: place.clone(),
-            attachment: self.id.clone(),
-            incarnation: self.incarnation.clone(),
-            pod: self.wanted.wish.pod.clone(),
-            mac: *mac,
-            asked_mac: self.mac,
-            vlan: *vlan,
-        };
-        bridge::add(&mut client, &new)
     }
 
     fn prepare_link(

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::{Subject, assert_passed, at_every_place, call};
 use crate::container::Container;
-use crate::ground::{Ground, Kind, NARROW};
+use crate::ground::{Ground, Kind, NARROW, POOL};
+use crate::ovs::belief::plant;
 use crate::ovs::port_of;
 
 /// Every place of an ADD that succeeds.
@@ -16,6 +17,7 @@ const PLACES: &[&str] = &[
     "ipam.claim.after",
     "add.claimed",
     "add.linked",
+    "add.port.asked",
     "add.prepared",
     "add.port",
     "add.port.applied",
@@ -38,6 +40,25 @@ fn complete<'a>(ground: &'a Ground, id: &str) -> Subject<'a> {
     let container = ground.container(id);
     container.add().success();
     container.into()
+}
+
+/// Wherever it is killed on the way from the VLAN that was believed to the right one.
+#[test]
+fn an_add_of_a_port_in_the_wrong_vlan_killed_anywhere_is_undone_or_finished() {
+    let ground = Ground::switched(Kind::Embedded, NARROW);
+    let prepare = |id: &str| {
+        plant(&ground, POOL, "8");
+        ground.container(id).into()
+    };
+    let settle = |subject: &Subject<'_>, place: &str| subject.assert_del_cleans(&ground, place);
+    let places = at_every_place(&ground, prepare, add, settle);
+    assert_passed(
+        &places,
+        &["add.port.asked", "add.port.retagged", "add.port"],
+    );
+    let settle = |subject: &Subject<'_>, place: &str| repeated(&ground, subject, place);
+    at_every_place(&ground, prepare, add, settle);
+    ground.assert_no_leak(13);
 }
 
 /// The second ADD finishes what the first began, and there is one port in the end.

@@ -1,5 +1,6 @@
 //! The driver `ovs`, on a real Open vSwitch with its own datapath.
 //!
+//! - `belief`: ports that are asked for before their VLAN is certain;
 //! - `ports`: what an ADD makes, for every family, and who reaches whom;
 //! - `bad_input`: cases of the list that are told of macvlan elsewhere;
 //! - `check`, `removal`, `leftovers`, `racing`, `status`: one verb or theme each;
@@ -10,6 +11,7 @@
 
 mod away;
 mod bad_input;
+pub(crate) mod belief;
 mod check;
 mod hostile;
 mod leftovers;
