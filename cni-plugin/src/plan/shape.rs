@@ -112,7 +112,8 @@ impl Shape {
         let probed = probed.filter(|(address, _)| self.probed.contains(address));
         let probed: Vec<_> = probed.map(|(a, s)| cidr(*a, s)).collect::<Result<_, _>>()?;
         if !probed.is_empty() {
-            // A question before the port is switched would reach nobody, nor would an announcement.
+            // A question before the port is switched would reach nobody; nor would one to the
+            // gateways, or an announcement.
             steps.extend(await_port.take());
             steps.push(Step::Probe(probed));
         }
@@ -120,7 +121,6 @@ impl Shape {
         for (address, subnet) in &self.addresses {
             steps.push(Step::Address(cidr(*address, subnet)?));
         }
-        steps.extend(await_port);
         steps.push(Step::Up);
         steps.extend(self.routes.iter().filter_map(|route| {
             Some(Step::Route {
@@ -128,6 +128,7 @@ impl Shape {
                 gateway: route.gw?,
             })
         }));
+        steps.extend(await_port);
         let gateways = self.gateways();
         if self.gateways == Gateways::MustAnswer && !gateways.is_empty() {
             steps.push(Step::FindGateways(gateways));
