@@ -12,13 +12,19 @@ use crate::vlan::NodeLock;
 
 /// Removes what an attachment has of it. Nothing there is as good. Runs in the node's namespace.
 ///
+/// A table that stays does nothing without pairs, and every later removal tries again: no container
+/// is held up for it.
+///
 /// # Errors
-/// Code 11 when another call works on the tables for long, or the kernel refused.
+/// Code 999 when the pair may still be there.
 pub(crate) fn remove(id: &AttachmentId) -> Result<(), CniError> {
     let mut host = Netlink::open()?;
     remove_pair(&mut host, &Ends::of(id)?.node)?;
     checkpoint("access.unpaired");
-    remove_unused(&mut host)
+    if let Err(error) = remove_unused(&mut host) {
+        tracing::warn!(%error, "nftables tables stay");
+    }
+    Ok(())
 }
 
 /// Whether an attachment has a pair, as one has that was made before `hostAccess` was switched off.

@@ -1,5 +1,11 @@
 //! Nothing is left: namespaces gone, files lost, kills, races.
 
+use std::io::Write as _;
+use std::process::Stdio;
+use std::time::Duration;
+
+use e2e::{debian, process, wait};
+
 use super::{By, SERVICES, ground, own_tables, with_services};
 use crate::container::Container;
 use crate::ground::{Ground, Kind, NARROW};
@@ -13,6 +19,9 @@ const PLACES: &[&str] = &[
     "add.access",
     "add.recorded",
 ];
+
+/// How long another program may take.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn accessed<'a>(ground: &'a Ground, id: &str) -> Container<'a> {
     with_services(ground.container(id), &SERVICES[..1])
@@ -109,6 +118,39 @@ fn a_del_killed_anywhere_is_finished_by_the_next() {
         &places,
         &["access.unpaired", "access.untabled", "del.unlinked"],
     );
+}
+
+/// A table that somebody else has for himself: it does nothing without pairs, and no container is
+/// held up for it.
+#[test]
+fn a_table_that_cannot_be_removed_holds_no_del_up() {
+    let ground = ground(Kind::Embedded, By::Macvlan);
+    let container = accessed(&ground, "a");
+    container.add().success();
+    let own = own_tables(ground.node()).pop().expect("a table");
+    container.del().success();
+    let mut nft = ground.node().command(debian::require("nft", "nftables"));
+    nft.arg("-i").stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut owner = nft.spawn().expect("start nft");
+    let mut input = owner.stdin.take().expect("its input");
+    writeln!(input, "add table inet {own} {{ flags owner; }}").expect("own the table");
+    // In words: `nft -j` dies of a table with flags, in Debian 12.
+    let listed = || {
+        let mut nft = ground.node().command(debian::require("nft", "nftables"));
+        process::output(nft.args(["list", "tables"]))
+    };
+    let only = format!("table inet {own}\n");
+    wait::until(PATIENCE, "the table is there", || listed() == only);
+
+    let other = with_services(ground.container("b"), &SERVICES[1..2]);
+    other.add().success();
+    other.del().success();
+    assert_eq!(listed(), only, "the one that cannot be removed");
+    ground.assert_clean("a table that stays");
+    // It goes with its owner.
+    drop(input);
+    owner.wait().expect("nft ends");
+    wait::until(PATIENCE, "no table", || listed().is_empty());
 }
 
 /// One goes while another comes: whoever is there has the table.
