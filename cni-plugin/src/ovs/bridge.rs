@@ -10,6 +10,9 @@ use super::client::{Client, OvsdbError, PATIENCE};
 use super::port::{self, SeenPort};
 use crate::spec::{CniError, Code};
 
+/// The lock that `ovs-vswitchd` has while it runs.
+const SWITCH: &str = "ovs_vswitchd";
+
 /// Removes all ports of an attachment. None, or only somebody else's, is as good.
 ///
 /// # Errors
@@ -69,12 +72,18 @@ pub fn check(
     })
 }
 
-/// Whether OVSDB answers, within `patience`.
+/// Whether OVSDB answers, within `patience`, and `ovs-vswitchd` is there: while it is, it has a lock
+/// of the database for itself alone. One that hangs has it too.
 ///
 /// # Errors
-/// [`OvsdbError`].
-pub fn answers(socket: &Path, patience: Duration) -> Result<(), OvsdbError> {
-    Client::connect_for(socket, patience)?.echo()
+/// Code 11, or as [`OvsdbError`].
+pub fn serves(socket: &Path, patience: Duration) -> Result<(), CniError> {
+    if !Client::connect_for(socket, patience)?.is_unlocked(SWITCH)? {
+        return Ok(());
+    }
+    let message = format!("ovs-vswitchd is not at the database {}", socket.display());
+    Err(CniError::new(Code::TryAgain, message)
+        .details("start it, or wait until it comes back to its database: ovs-vsctl show"))
 }
 
 fn find(client: &mut Client, operation: Value) -> Result<Vec<SeenPort>, OvsdbError> {

@@ -164,6 +164,17 @@ impl Client {
         self.answer(request, Duration::ZERO).map(drop)
     }
 
+    /// Whether nobody has that lock of the database (RFC 7047, section 4.1.8). It is asked for, and
+    /// let go with the connection: to be called once.
+    ///
+    /// # Errors
+    /// [`OvsdbError`].
+    pub fn is_unlocked(&mut self, name: &str) -> Result<bool, OvsdbError> {
+        let request = self.request("lock", &json!([name]))?;
+        let answer = self.answer(request, Duration::ZERO)?;
+        Ok(answer.get("locked") == Some(&json!(true)))
+    }
+
     /// Sends a request; its number.
     fn request(&mut self, method: &str, params: &Value) -> Result<u64, OvsdbError> {
         self.requests += 1;

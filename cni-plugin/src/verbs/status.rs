@@ -28,6 +28,7 @@ pub fn status(call: &Invocation, config: &MainConfig) -> Result<String, CniError
     let MainConfig {
         common: config,
         link,
+        misspelt: _,
     } = config;
     driver_status(&link.driver).map_err(|error| error.with_code(Code::NotAvailable))?;
     match &config.ipam {
@@ -50,7 +51,7 @@ fn driver_status(driver: &Driver) -> Result<(), CniError> {
     plan::parent(driver, |name| host.link_by_name(name))?;
     match driver {
         Driver::Macvlan(_) => Ok(()),
-        Driver::Ovs(ovs) => Ok(bridge::answers(&ovs.socket, PROBE)?),
+        Driver::Ovs(ovs) => bridge::serves(&ovs.socket, PROBE),
     }
 }
 

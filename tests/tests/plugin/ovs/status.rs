@@ -35,6 +35,30 @@ fn case_50_a_bridge_that_is_missing_or_a_database_that_is_away_is_code_50() {
     ground.status(&config).success();
 }
 
+/// The database answers for itself.
+#[test]
+fn a_switch_that_is_gone_is_code_50() {
+    let ground = Ground::switched(Kind::Embedded, WIDE);
+    let config = ground.config();
+    let socket = ground.ovs().socket().display().to_string();
+    for _ in 0..2 {
+        ground.status(&config).success();
+        ground.ovs().kill_switch();
+        assert_not_available(&ground, &config, &["ovs-vswitchd", &socket]);
+        ground.ovs().start_switch();
+        ground.ovs().settle();
+    }
+    // Asking takes nothing from the switch.
+    for _ in 0..20 {
+        ground.status(&config).success();
+    }
+    let container = ground.container("a");
+    let address = container.add().address();
+    container.assert_connected(address);
+    container.del().success();
+    ground.assert_clean("a switch that was gone");
+}
+
 #[test]
 fn results_have_the_shape_of_their_version() {
     let ground = Ground::switched(Kind::Embedded, WIDE);
