@@ -104,6 +104,12 @@ fn answer_main(
     let config = MainConfig::parse(config)?;
     *version = config.common.version;
     version.allows(call.verb)?;
+    if call.verb == Verb::Add {
+        for misspelt in &config.misspelt {
+            // Nobody reads a warning that cannot be written.
+            drop(writeln!(io::stderr(), "berth: warning: {misspelt}"));
+        }
+    }
     serve(call, &config)
 }
 

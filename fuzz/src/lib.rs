@@ -24,7 +24,12 @@ use serde_json::Value;
 /// When that does not hold.
 pub fn cni_stdin(data: &[u8]) {
     let main = MainConfig::parse(data);
-    if let Ok(MainConfig { common, link: _ }) = &main {
+    if let Ok(MainConfig {
+        common,
+        link: _,
+        misspelt: _,
+    }) = &main
+    {
         let runtime = &common.runtime;
         let limits = bandwidth::asked(runtime.bandwidth.as_ref(), &runtime.annotations);
         limits.err().iter().for_each(readable);

@@ -9,7 +9,7 @@
 //!
 //! `berth-ipam` keeps the same below `<runDir>/ipam`: interfaces that another plugin makes.
 //!
-//! - `tagged/<pool>` exists while the pool's addresses are in VLANs: a guess, see [`Tagging`];
+//! - `tagged/<pool>` says in which VLAN the pool's addresses are: a guess, see [`Tagging`];
 //! - `gc/<network>.json` says since when GC sees attachments of which only the store tells;
 //! - `store-away` exists since the store was first found away.
 

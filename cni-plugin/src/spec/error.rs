@@ -51,6 +51,11 @@ pub enum Code {
     Internal = 999,
 }
 
+/// Most characters of a value that an error shows.
+const SHOWN: usize = 200;
+/// Most characters of a message, whatever it repeats of what was sent.
+const LONGEST: usize = 1000;
+
 /// A failed call, as the runtime is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CniError {
@@ -62,12 +67,12 @@ pub struct CniError {
 }
 
 impl CniError {
-    /// An error without details.
+    /// An error without details. Of a very long message only the beginning is kept.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
             foreign: None,
-            message: message.into(),
+            message: shortened(&message.into(), LONGEST),
             details: String::new(),
         }
     }
@@ -84,7 +89,10 @@ impl CniError {
     }
 
     /// A configuration field that cannot work: names it, its value, and what would be right.
+    ///
+    /// Of a long value only the beginning is shown.
     pub fn field(name: &str, value: impl fmt::Display, remedy: &str) -> Self {
+        let value = shortened(&value.to_string(), SHOWN);
         Self::new(
             Code::InvalidConfig,
             format!("{name}: {value} cannot be used"),
@@ -147,6 +155,14 @@ impl CniError {
             "details": self.remedy(),
         });
         format!("{object:#}\n")
+    }
+}
+
+/// The text, or its first characters and a sign that there are more.
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 
@@ -282,6 +298,20 @@ mod tests {
             all.len() + 1,
             "docs/error-codes.md has a row too many"
         );
+    }
+
+    #[test]
+    fn a_long_value_is_shown_by_its_beginning() {
+        let long = "ä".repeat(100_000);
+        let error = CniError::field("mode", &long, "use bridge");
+        let message = error.message();
+        assert_eq!(message.chars().filter(|c| *c == 'ä').count(), SHOWN);
+        assert!(message.starts_with("mode: ä") && message.ends_with("… cannot be used"));
+        let error = CniError::new(Code::Decode, long);
+        assert_eq!(error.message().chars().count(), LONGEST + 1);
+        let short = "ä".repeat(SHOWN);
+        let error = CniError::field("mode", &short, "use bridge");
+        assert!(error.message().contains(&short));
     }
 
     #[test]

@@ -11,7 +11,8 @@ pub use chained::Chained;
 pub(crate) use config::POOL_NAME;
 pub use config::{
     Config, ConflictCheck, Driver, GcFields, HostAccess, IpamConfig, LinkConfig, MacvlanConfig,
-    MainConfig, Mode, OtherIpam, OvsConfig, OwnIpam, PluginName, RuntimeConfig, ValidAttachments,
+    MainConfig, Misspelt, Mode, OtherIpam, OvsConfig, OwnIpam, PluginName, RuntimeConfig,
+    ValidAttachments,
 };
 pub use error::{CniError, Code};
 pub use invocation::{CniArgs, Invocation, Verb};

@@ -25,6 +25,7 @@ pub fn del(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
     let MainConfig {
         common: config,
         link,
+        misspelt: _,
     } = config;
     let id = attachment(call, config)?;
     let files = RunFiles::new(&config.run_dir);

@@ -35,6 +35,11 @@ pub(crate) async fn run(
     out: &mut Printer<impl Write, impl Write>,
 ) -> Result<Ended, Failure> {
     let conf = with_annotations(only(args)?, &args.annotations);
+    if let Ok(config) = MainConfig::parse(&conf.stdin()) {
+        for misspelt in &config.misspelt {
+            out.remark(format!("warning: {misspelt}"))?;
+        }
+    }
     match explain(args, &conf).await {
         Ok(explained) => {
             out.sheet(&explained)?;

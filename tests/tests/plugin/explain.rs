@@ -16,6 +16,58 @@ fn explain(ground: &Ground, config: &Value) -> Value {
     serde_json::from_str(&process::output(&mut command)).expect("`explain` prints JSON")
 }
 
+/// What `explain` says, and whether it found a plan.
+fn explained(ground: &Ground, config: &Value) -> (Value, String) {
+    let file = ground.node().file("10-pods.conf");
+    fs::write(&file, config.to_string()).expect("write the configuration");
+    let mut command = ground.node().command(program("cnictl", "cnictl"));
+    command.args(["explain", "-o", "json", "--conf"]).arg(file);
+    let ran = command.output().expect("run cnictl");
+    let said = serde_json::from_slice(&ran.stdout).expect("`explain` prints JSON");
+    (said, String::from_utf8_lossy(&ran.stderr).into_owned())
+}
+
+/// Only that plugin knows, and it says so by giving.
+#[test]
+fn of_another_plugins_addresses_nothing_is_foretold() {
+    let ground = Ground::new(Kind::Embedded, WIDE);
+    let config = ground.config_with("/ipam", json!({"type": "host-local", "ranges": []}));
+    let (said, _) = explained(&ground, &config);
+    assert_eq!(said["error"]["code"], 7, "{said}");
+    let message = said["error"]["message"].as_str().expect("a message");
+    assert!(
+        message.contains("ipam.type") && message.contains("host-local"),
+        "{said}"
+    );
+    let remedy = said["error"]["remedy"].as_str().expect("a remedy");
+    assert!(remedy.contains("that plugin gives the addresses"), "{said}");
+    ground.assert_clean("after explain");
+}
+
+/// It does nothing, and both who explains and who does it say so.
+#[test]
+fn a_misspelt_field_is_told() {
+    let ground = Ground::new(Kind::Embedded, WIDE);
+    let mut config = ground.config_with("/conflictcheck", json!("always"));
+    config["aliases"] = json!(["somebody else's"]);
+    let named = |stderr: &str| {
+        let told = stderr.contains("conflictcheck") && stderr.contains("\"conflictCheck\"");
+        assert!(told && stderr.lines().count() == 1, "{stderr}");
+    };
+    let (said, stderr) = explained(&ground, &config);
+    assert!(said["steps"].is_array(), "{said}");
+    named(&stderr);
+    let mut container = ground.container("a");
+    container.config = config;
+    let reply = container.add();
+    reply.success();
+    named(&reply.stderr);
+    let reply = container.del();
+    reply.success();
+    assert_eq!(reply.stderr, "", "ADD alone says it");
+    ground.assert_clean("a misspelt field");
+}
+
 #[test]
 fn the_next_add_does_what_was_explained() {
     for ground in [

@@ -4,6 +4,7 @@ mod fields;
 mod gc;
 mod ipam;
 mod link;
+mod misspelt;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,9 @@ pub(super) use fields::null_is_empty;
 pub use gc::{GcFields, ValidAttachments};
 pub(crate) use ipam::POOL_NAME;
 pub use ipam::{IpamConfig, OtherIpam, OwnIpam, PluginName};
+
 pub use link::{ConflictCheck, Driver, HostAccess, LinkConfig, MacvlanConfig, Mode, OvsConfig};
+pub use misspelt::Misspelt;
 
 /// What every program here reads of a network configuration.
 #[derive(Clone, Debug)]
@@ -56,6 +59,8 @@ pub struct MainConfig {
     pub common: Config,
     /// How the interface is made.
     pub link: LinkConfig,
+    /// Fields that do nothing, and seem to be meant to.
+    pub misspelt: Vec<Misspelt>,
 }
 
 /// `runtimeConfig`: what capabilities bring. Unknown ones are others' business; `null` is nothing,
@@ -96,7 +101,12 @@ impl MainConfig {
         let common = Config::read(version, &fields, &fields, ipam)?;
         let stdin = stdin.to_owned();
         let common = Config { stdin, ..common };
-        Ok(Self { common, link })
+        let misspelt = misspelt::misspelt(&object);
+        Ok(Self {
+            common,
+            link,
+            misspelt,
+        })
     }
 }
 

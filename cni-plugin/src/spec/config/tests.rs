@@ -20,7 +20,9 @@ fn the_smallest_configuration_is_accepted() {
     let MainConfig {
         common: config,
         link,
+        misspelt,
     } = parse(|_| {}).unwrap();
+    assert_eq!(misspelt, []);
     let driver = Driver::Macvlan(MacvlanConfig {
         master: vec!["uplink0".parse().unwrap()],
         mode: Mode::Bridge,

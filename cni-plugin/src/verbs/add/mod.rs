@@ -128,6 +128,7 @@ fn prepare<'a>(
     let MainConfig {
         common: config,
         link,
+        misspelt: _,
     } = config;
     let wanted = Wanted::new(call, config)?;
     let id = attachment(call, config)?;

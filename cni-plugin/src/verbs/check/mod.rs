@@ -35,6 +35,7 @@ pub fn check(call: &Invocation, config: &MainConfig) -> Result<String, CniError>
     let MainConfig {
         common: config,
         link,
+        misspelt: _,
     } = config;
     let id = attachment(call, config)?;
     let previous = Previous::of(config)?;

@@ -95,6 +95,7 @@ pub fn gc(call: &Invocation, config: &MainConfig) -> Result<String, CniError> {
     let MainConfig {
         common: config,
         link,
+        misspelt: _,
     } = config;
     let leavings = Leavings {
         config,
