@@ -30,7 +30,7 @@ pub const BRIDGE: &str = "br-pods";
 pub const LINKS: [&str; 3] = ["ovs-netdev", "ovs-system", BRIDGE];
 
 /// How long either program has to come up, and `ovs-vsctl` for its answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A program that a test stops and starts again.
 type Server = RefCell<Option<Daemon>>;
@@ -88,7 +88,7 @@ impl Ovs {
     /// What `ovs-vsctl` with `arguments` prints; it waits until the switch has done it.
     ///
     /// # Panics
-    /// When it fails, or the switch does nothing for ten seconds.
+    /// When it fails, or the switch does nothing for a minute.
     pub fn vsctl(&self, arguments: &[&str]) -> String {
         process::output(self.tool("ovs-vsctl").args(arguments))
     }

@@ -25,6 +25,12 @@ pub(crate) const WIDE: &[&str] = &["--subnet", "10.20.1.0/24", "--gateway", "10.
 /// 10.20.1.0/28 behind the gateway: the 13 addresses from 10.20.1.2 on.
 pub(crate) const NARROW: &[&str] = &["--subnet", "10.20.1.0/28", "--gateway", "10.20.1.1"];
 
+/// Three seconds, which are the default; more where the processor is emulated.
+fn patience_ms() -> u64 {
+    let said = std::env::var("BERTH_STORE_PATIENCE_MS").ok();
+    said.and_then(|said| said.parse().ok()).unwrap_or(3000)
+}
+
 /// No address.
 pub(crate) const NOTHING: [IpAddr; 0] = [];
 
@@ -72,7 +78,7 @@ impl Ground {
             nodes,
             lan,
             plugin: Plugin::berth(),
-            patience_ms: 3000,
+            patience_ms: patience_ms(),
         };
         ground.create_pool(POOL, pool);
         ground

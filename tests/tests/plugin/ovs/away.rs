@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use e2e::plugin::{Call, Reply};
 
-use super::{lose, nowhere, pending, port_of};
+use super::{lose, next_call, nowhere, pending, port_of};
 use crate::container::{Container, assert_names};
 use crate::ground::{Ground, Kind, NARROW, NOTHING, WIDE};
 
@@ -40,14 +40,6 @@ fn bring_back(ground: &Ground, away: Away) {
 #[track_caller]
 pub(super) fn assert_bounded(reply: &Reply, case: &str) {
     assert!(reply.elapsed < BOUND, "{case}: {:?}", reply.elapsed);
-}
-
-/// Any call, with which the node puts right what waits.
-#[track_caller]
-pub(super) fn next_call(ground: &Ground) {
-    let next = ground.container("next");
-    next.add().success();
-    next.del().success();
 }
 
 #[test]

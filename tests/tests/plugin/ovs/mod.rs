@@ -44,6 +44,14 @@ pub(crate) fn pending(ground: &Ground) -> Vec<String> {
     files(&ground.node().file("state/ovs"))
 }
 
+/// Any call, with which the node puts right what waits.
+#[track_caller]
+pub(crate) fn next_call(ground: &Ground) {
+    let next = ground.container("next");
+    next.add().success();
+    next.del().success();
+}
+
 /// Loses a folder of the node's files.
 fn lose(ground: &Ground, folder: &str) {
     std::fs::remove_dir_all(ground.node().file(folder)).expect("lose the files");

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use e2e::wait;
 
-use super::away::{BOUND, assert_bounded, next_call};
-use super::port_of;
+use super::away::{BOUND, assert_bounded};
+use super::{next_call, port_of};
 use crate::container::assert_names;
 use crate::ground::{Ground, Kind, NARROW, NOTHING, WIDE};
 
