@@ -29,6 +29,9 @@ pub const BRIDGE: &str = "br-pods";
 /// bridge's.
 pub const LINKS: [&str; 3] = ["ovs-netdev", "ovs-system", BRIDGE];
 
+/// The name of the kernel's datapath.
+const KERNEL: &str = "system";
+
 /// How long either program has to come up, and `ovs-vsctl` for its answer.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -67,6 +70,9 @@ impl Ovs {
         ovs.start_switch();
         ovs.add_bridge(BRIDGE);
         ovs.vsctl(&["add-port", BRIDGE, UPLINK]);
+        if datapath() == KERNEL {
+            stand_on_bridge(node);
+        }
         ovs
     }
 
@@ -250,9 +256,18 @@ impl Ovs {
 }
 
 /// Whose datapath bridges have: `netdev`, Open vSwitch's own, which needs nothing of the kernel;
-/// or `system`, the kernel's, where `BERTH_OVS_DATAPATH` says so.
+/// or [`KERNEL`], where `BERTH_OVS_DATAPATH` says so.
 fn datapath() -> String {
     std::env::var("BERTH_OVS_DATAPATH").unwrap_or_else(|_| "netdev".to_owned())
+}
+
+/// A port of the kernel's datapath hands all frames to that, none to the node: its own address has
+/// to be the bridge's.
+fn stand_on_bridge(node: &Node) {
+    let (netns, address) = (node.netns(), format!("{}/24", node.address()));
+    netns.ip(&["address", "del", &address, "dev", UPLINK]);
+    netns.ip(&["address", "add", &address, "dev", BRIDGE]);
+    netns.ip(&["link", "set", BRIDGE, "up"]);
 }
 
 fn require(program: &str) -> PathBuf {
