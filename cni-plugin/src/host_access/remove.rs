@@ -62,13 +62,16 @@ fn remove_unused(host: &mut Netlink) -> Result<(), CniError> {
     if has_pairs(host)? {
         return Ok(());
     }
+    let mut removed = Ok(());
     for name in nft.tables()?.into_iter().filter(|name| is_ours(name)) {
         let mut batch = Batch::new();
         batch.delete_table(&name);
-        nft.make(&format!("remove nftables table {name}"), batch)?;
+        let gone = nft.make(&format!("remove nftables table {name}"), batch);
+        // One that stays keeps no other.
+        removed = removed.and(gone);
     }
     checkpoint("access.untabled");
-    Ok(())
+    Ok(removed?)
 }
 
 fn has_pairs(host: &mut Netlink) -> Result<bool, NetlinkError> {
