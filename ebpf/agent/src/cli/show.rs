@@ -1,0 +1,110 @@
+//! The commands that only look.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use super::error::Failure;
+use crate::args::Format;
+use crate::config::Config;
+use crate::engine::{Notes, now};
+use crate::kernel::{bpffs, maps};
+use crate::ledger::{Ledger, Pinned, sum};
+use crate::model::Snapshot;
+use crate::snapshot::{self, Agent};
+
+/// How often the maps are read anew when the running agent changed them meanwhile.
+const TRIES: usize = 10;
+
+/// Shows all counters, from the kernel: no agent has to run.
+pub(super) fn snapshot(
+    config: &Config,
+    format: Format,
+    out: &mut impl Write,
+) -> Result<ExitCode, Failure> {
+    let snapshot = read(config)?;
+    match format {
+        Format::Json => writeln!(out, "{:#}", snapshot::json(&snapshot))?,
+        Format::Table => table(&snapshot, out)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says how the counting goes.
+pub(super) fn status(config: &Config, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let snapshot = read(config)?;
+    let (records, counted) = snapshot.health.coverage;
+    writeln!(out, "counted interfaces: {counted} of {records}")?;
+    for sentence in &snapshot.health.degraded {
+        writeln!(out, "degraded: {sentence}")?;
+    }
+    Ok(if snapshot.health.degraded.is_empty() && counted == records {
+        ExitCode::SUCCESS
+    } else {
+        2.into()
+    })
+}
+
+/// Removes every trace.
+pub(super) fn uninstall(_config: &Config, _out: &mut impl Write) -> Result<ExitCode, Failure> {
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(config: &Config) -> Result<Snapshot, Failure> {
+    bpffs::check(&config.bpffs)?;
+    let folder = maps::folder_of(&config.bpffs);
+    let agent = Agent {
+        node: config.node.clone(),
+        started: now().time,
+        kernel: kernel_release(),
+    };
+    let found = crate::observe::read(&config.run_dir);
+    let mut notes = Notes::default();
+    notes.troubles.wanted = found.wanted.len();
+    notes.troubles.records = found.unreadable.into_values().collect();
+    let mut before = None;
+    let mut tries = 0;
+    loop {
+        let ledger = Ledger::open(Pinned::open(&folder)?, now().uptime)?;
+        let snapshot = snapshot::of(&ledger, &notes, &agent, now().time);
+        // Slots that were given or freed between two looks may be in both sums, or in none.
+        let owners: Vec<_> = owners(&ledger);
+        tries += 1;
+        if before.as_ref() == Some(&owners) || tries == TRIES {
+            return Ok(snapshot);
+        }
+        before = Some(owners);
+    }
+}
+
+fn owners(ledger: &Ledger<Pinned>) -> Vec<(u32, u64, bool)> {
+    let slots = ledger.slots().iter();
+    slots
+        .map(|(slot, found)| (*slot, found.generation, found.ended.is_some()))
+        .collect()
+}
+
+fn table(snapshot: &Snapshot, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "{:<24} {:<40} {:<10} {:>16} {:>16}",
+        "NAMESPACE", "POD", "INTERFACE", "RECEIVED (B)", "SENT (B)"
+    )?;
+    for interface in &snapshot.interfaces {
+        let [received, sent] =
+            [&interface.totals.receive, &interface.totals.transmit].map(|way| sum(way).bytes);
+        writeln!(
+            out,
+            "{:<24} {:<40} {:<10} {received:>16} {sent:>16}",
+            interface.pod.namespace,
+            interface.pod.name,
+            interface.ifname.to_string(),
+        )?;
+    }
+    Ok(())
+}
+
+/// The running kernel's release.
+pub(super) fn kernel_release() -> String {
+    let read = std::fs::read_to_string("/proc/sys/kernel/osrelease");
+    read.unwrap_or_default().trim().to_owned()
+}

@@ -1,0 +1,4 @@
+//! The agent: what is attached, counted, kept and folded, whatever happens to it.
+
+mod ground;
+mod life;
