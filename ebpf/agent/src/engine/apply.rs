@@ -18,6 +18,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long a packet that the device has counted may be on its way to a program.
 const ON_THE_WAY: Duration = Duration::from_millis(5);
+/// How often a device is looked at, for a moment in which nothing is counted.
+const LOOKS: usize = 8;
 
 impl<S: Store, H: Hooks> Engine<S, H> {
     pub(super) fn apply(&mut self, step: Step, found: &Found, now: Moment) {
@@ -141,7 +143,8 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         }
     }
 
-    /// Adds what the device has counted and no program did.
+    /// Adds what the device has counted and no program did. Each look finds at most that, as what is
+    /// counted after it is taken off; a look while nothing is counted finds all of it.
     pub(super) fn make_up(&mut self, slot: u32, ways: Ways) -> io::Result<()> {
         let known = self.shared.ledger().slots().get(&slot).map(|found| {
             let uncounted = found.identity.mode.map(|mode| mode == Mode::Device);
@@ -153,21 +156,34 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         if ways == Ways::OfDevice && !uncounted.contains(&true) {
             return Ok(());
         }
-        // Its device is gone: what it counted last stays unknown.
-        let Ok(look) = self.hooks.look(&place) else {
-            return Ok(());
-        };
-        if uncounted.contains(&false) {
-            std::thread::park_timeout(ON_THE_WAY);
+        let mut missed = [Count::default(); 2];
+        for _ in 0..LOOKS {
+            let before = self.shared.ledger().store().counted(slot);
+            // Its device is gone: what it counted last stays unknown.
+            let Ok(look) = self.hooks.look(&place) else {
+                return Ok(());
+            };
+            if uncounted.contains(&false) {
+                std::thread::park_timeout(ON_THE_WAY);
+            }
+            let ledger = self.shared.ledger();
+            for (most, found) in missed
+                .iter_mut()
+                .zip(ledger.missed(slot, &look.device.counts))
+            {
+                most.bytes = most.bytes.max(found.bytes);
+                most.packets = most.packets.max(found.packets);
+            }
+            if ledger.store().counted(slot) == before {
+                break;
+            }
         }
-        let mut ledger = self.shared.ledger();
-        let mut missed = ledger.missed(slot, &look.device.counts);
         for (missed, uncounted) in missed.iter_mut().zip(uncounted) {
             if ways == Ways::OfDevice && !uncounted {
                 *missed = Count::default();
             }
         }
-        ledger.make_up(slot, missed)
+        self.shared.ledger().make_up(slot, missed)
     }
 
     /// Notes that an interface could not be attached to, and when to try again.

@@ -57,6 +57,8 @@ impl Ground {
             ..LanOptions::default()
         });
         let node = lan.node("n1");
+        quiet(lan.netns());
+        quiet(node.netns());
         let scratch = Scratch::new("traffic");
         let pins = scratch.join("bpf");
         fs::create_dir(&pins).expect("make the folder of the pins");
@@ -124,6 +126,7 @@ impl Ground {
             id: format!("sandbox-{name}"),
             netns: self.node.container(name),
         };
+        quiet(&pod.netns);
         pod.call("ADD");
         pod
     }
@@ -156,7 +159,7 @@ impl Ground {
 
     /// The interface of the pod `name` in a snapshot.
     pub(crate) fn shown(&self, name: &str) -> Option<Value> {
-        if !self.pins().join("owners").exists() {
+        if !self.pins().join("workloads").exists() {
             return None;
         }
         let snapshot = self.snapshot();
@@ -260,6 +263,16 @@ impl Pod<'_> {
         let addresses = self.netns.addresses("eth0");
         *addresses.first().expect("an address")
     }
+}
+
+/// Leaves IPv6 out, whose neighbour discovery speaks up at any time.
+fn quiet(netns: &Netns) {
+    netns.run(|| {
+        for which in ["all", "default"] {
+            let file = format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6");
+            fs::write(file, "1").expect("switch IPv6 off");
+        }
+    });
 }
 
 fn counts(totals: &Value) -> Counts {
