@@ -33,7 +33,7 @@ main() {
 # The compiler whose core it is built with: the distribution's, which ships that source. The paths
 # of this machine are left out, so that every machine makes the same.
 build() {
-    local flags=(-Cdebuginfo=2 -Clink-arg=--btf "--remap-path-prefix=$PWD=."
+    local flags=(-Cdebuginfo=2 "--remap-path-prefix=$PWD=."
         "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo")
     (
         cd ebpf/programs

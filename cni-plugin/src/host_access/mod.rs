@@ -9,7 +9,7 @@
 //! What goes to `serviceCidrs` is handed to another container by the node (`kube-proxy`), under the
 //! node's address: its answer would else take the LAN, past the node that has to translate it back.
 //!
-//! - [`plan`] is pure; [`masquerade`] says what the nftables table is to be;
+//! - `plan` is pure; `masquerade` says what the nftables table is to be;
 //! - `apply` makes it, `remove` takes it away, `observe` tells CHECK what is missing.
 
 mod apply;

@@ -1,7 +1,7 @@
 //! Which steps turn a fresh link into a container's interface. Pure.
 //!
 //! [`Fresh`] is the link to be made, [`Outline::shape`] what it is to become, [`Shape::steps`] how;
-//! [`ground`] what is changed on the node first. [`whole`] puts them together for `cnictl explain`
+//! [`ground`] what is changed on the node first. [`whole()`] puts them together for `cnictl explain`
 //! and for the cases in `tests/plans`; an ADD calls them one by one, while it waits for the store.
 
 mod fresh;

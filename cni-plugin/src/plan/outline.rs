@@ -51,7 +51,7 @@ impl Granted {
     /// The VLAN that the interface is to be in.
     ///
     /// # Errors
-    /// As [`vlan`].
+    /// As [`vlan()`].
     pub fn vlan(&self, link: &LinkConfig) -> Result<Option<VlanId>, CniError> {
         vlan(link.vlan, self.addresses.iter().map(|(_, subnet)| subnet))
     }
@@ -61,7 +61,7 @@ impl Outline<'_> {
     /// What the interface is to be.
     ///
     /// # Errors
-    /// As [`vlan`] and [`Ends::of`]; code 7 for an MTU that IPv6 cannot live with.
+    /// As [`vlan()`] and [`Ends::of`]; code 7 for an MTU that IPv6 cannot live with.
     pub fn shape(&self, granted: &Granted) -> Result<Shape, CniError> {
         let link = self.link;
         let vlan = granted.vlan(link)?;

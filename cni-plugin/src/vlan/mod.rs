@@ -6,7 +6,7 @@
 //! on it, in whichever namespace, and none beside it afterwards. Whoever gets one onto the
 //! sub-interface knows that nobody uses it, and that nobody will before it is gone.
 //!
-//! Whoever makes or removes one has the [`NodeLock`]. Whoever uses one that stands does not take
+//! Whoever makes or removes one has the lock of the node. Whoever uses one that stands does not take
 //! it, and takes it only when the kernel says that the sub-interface has just gone.
 
 mod choose;

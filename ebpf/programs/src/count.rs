@@ -8,7 +8,7 @@ use berth_ebpf_common::{Count, Direction, Family, Protocol, Scope, detail_index,
 use crate::maps::{self, DETAILS, SLOTS};
 use crate::packet::{self, ICMP, ICMP6, IPV4, IPV6, Network, SCTP, TCP, UDP};
 use crate::scope::scope;
-use crate::size::{Size, size};
+use crate::size::{self, Size};
 
 /// The direction as the container sees it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -17,27 +17,20 @@ pub enum Way {
     Transmit,
 }
 
-/// The direction as the interface sees it that the program is attached to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Hook {
-    Ingress,
-    Egress,
-}
-
 #[inline(always)]
 pub fn count(ctx: &TcContext, way: Way) {
     let receives = matches!(way, Way::Receive);
-    let hook = if receives == (maps::node_end() == 0) {
-        Hook::Ingress
+    let leaves = receives != (maps::node_end() == 0);
+    let size = if leaves {
+        size::leaving(&ctx.skb)
     } else {
-        Hook::Egress
+        size::arriving(&ctx.skb, packet::network)
     };
-    let size = size(ctx, hook);
     let (slot, level) = (maps::slot(), maps::level());
     // SAFETY: the helper takes nothing and touches nothing.
     let processor = unsafe { bpf_get_smp_processor_id() };
     let network = if level >= LEVEL_DEFAULT || maps::tcp() != 0 {
-        packet::network(ctx)
+        packet::network(&ctx.skb)
     } else {
         None
     };
@@ -119,7 +112,7 @@ fn kind(ctx: &TcContext, network: Option<Network>) -> (Protocol, Family) {
         IPV6 => Family::V6,
         _ => return (Protocol::Other, Family::None),
     };
-    let protocol = match packet::transport(ctx, network).map(|found| found.protocol) {
+    let protocol = match packet::transport(&ctx.skb, network).map(|found| found.protocol) {
         Some(TCP) => Protocol::Tcp,
         Some(UDP) => Protocol::Udp,
         Some(ICMP | ICMP6) => Protocol::Icmp,
@@ -132,7 +125,7 @@ fn kind(ctx: &TcContext, network: Option<Network>) -> (Protocol, Family) {
 #[inline(always)]
 fn is_reset(ctx: &TcContext, network: Option<Network>) -> bool {
     let Some(network) = network else { return false };
-    let Some(transport) = packet::transport(ctx, network) else {
+    let Some(transport) = packet::transport(&ctx.skb, network) else {
         return false;
     };
     transport.protocol == TCP
@@ -142,7 +135,7 @@ fn is_reset(ctx: &TcContext, network: Option<Network>) -> bool {
 }
 
 #[inline(always)]
-fn add_count(count: *mut Count, bytes: u64, packets: u64) {
+pub fn add_count(count: *mut Count, bytes: u64, packets: u64) {
     // SAFETY: `count` is in the map's memory.
     let (to_bytes, to_packets) = unsafe { (&raw mut (*count).bytes, &raw mut (*count).packets) };
     add(to_bytes, bytes);
@@ -151,7 +144,7 @@ fn add_count(count: *mut Count, bytes: u64, packets: u64) {
 
 /// Another processor may share the shard.
 #[inline(always)]
-fn add(to: *mut u64, what: u64) {
+pub fn add(to: *mut u64, what: u64) {
     use core::intrinsics::{AtomicOrdering, atomic_xadd};
     // SAFETY: aligned, in the map's memory, and nobody writes to it but atomically. The value before
     // is not used, so that any kernel's instruction does.

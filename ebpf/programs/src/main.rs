@@ -9,29 +9,56 @@
 #![feature(core_intrinsics)]
 #![expect(internal_features, reason = "see above")]
 
+mod container;
 mod count;
 mod maps;
 mod packet;
 mod scope;
 mod size;
+mod tcp;
 
 use aya_ebpf::bindings::TC_ACT_UNSPEC;
-use aya_ebpf::macros::classifier;
-use aya_ebpf::programs::TcContext;
+use aya_ebpf::macros::{cgroup_skb, classifier, sock_ops};
+use aya_ebpf::programs::{SkBuffContext, SockOpsContext, TcContext};
+use count::Way;
 
 /// What the container receives: at the ingress of its own interface, or at the egress of the node's
 /// end.
 #[classifier]
 pub fn receive(ctx: TcContext) -> i32 {
-    count::count(&ctx, count::Way::Receive);
+    count::count(&ctx, Way::Receive);
     TC_ACT_UNSPEC
 }
 
 /// What the container sends.
 #[classifier]
 pub fn transmit(ctx: TcContext) -> i32 {
-    count::count(&ctx, count::Way::Transmit);
+    count::count(&ctx, Way::Transmit);
     TC_ACT_UNSPEC
+}
+
+/// Lets a packet pass; 0 would drop it.
+const PASS: i32 = 1;
+
+/// What the containers of a pod receive, at the pod's cgroup.
+#[cgroup_skb]
+pub fn container_receive(ctx: SkBuffContext) -> i32 {
+    container::count(&ctx, Way::Receive);
+    PASS
+}
+
+/// What they send.
+#[cgroup_skb]
+pub fn container_transmit(ctx: SkBuffContext) -> i32 {
+    container::count(&ctx, Way::Transmit);
+    PASS
+}
+
+/// How well the connections of a pod do, at the pod's cgroup. Never replies.
+#[sock_ops]
+pub fn tcp_health(ctx: SockOpsContext) -> u32 {
+    tcp::observe(&ctx);
+    1
 }
 
 #[panic_handler]

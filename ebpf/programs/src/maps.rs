@@ -27,6 +27,16 @@ pub static NEAR4: HashMap<[u8; 4], u32> = HashMap::pinned(abi::NEAR_ENTRIES, 0);
 #[map(name = "near6")]
 pub static NEAR6: HashMap<[u8; 16], u32> = HashMap::pinned(abi::NEAR_ENTRIES, 0);
 
+#[map(name = "tcp")]
+pub static TCP_HEALTH: Array<abi::TcpValue> = Array::pinned(abi::SLOTS, MAPPED);
+
+#[map(name = "cgroups")]
+pub static CGROUPS: HashMap<u64, u32> = HashMap::pinned(abi::CONTAINER_SLOTS, 0);
+
+#[map(name = "containers")]
+pub static CONTAINERS: Array<abi::ContainerValue> =
+    Array::pinned(abi::CONTAINER_SLOTS * abi::CONTAINER_SHARDS, MAPPED);
+
 #[unsafe(no_mangle)]
 static SLOT: u32 = 0;
 #[unsafe(no_mangle)]
@@ -35,6 +45,8 @@ static LEVEL: u32 = abi::constants::LEVEL_DEFAULT;
 static NODE_END: u32 = 0;
 #[unsafe(no_mangle)]
 static TCP: u32 = 0;
+#[unsafe(no_mangle)]
+static DEPTH: u32 = 0;
 
 /// Read so that the compiler takes no notice of the value it has here. The verifier knows the real
 /// one, and drops what is never reached.
@@ -52,3 +64,4 @@ constant!(slot, SLOT);
 constant!(level, LEVEL);
 constant!(node_end, NODE_END);
 constant!(tcp, TCP);
+constant!(depth, DEPTH);

@@ -1,6 +1,6 @@
 //! What is read of a packet's headers.
 
-use aya_ebpf::programs::TcContext;
+use aya_ebpf::programs::sk_buff::SkBuff;
 
 pub const ETH_BYTES: usize = 14;
 pub const IPV4: u16 = 0x0800;
@@ -23,15 +23,15 @@ pub struct Network {
 
 /// Passes over up to two tags in the packet itself.
 #[inline(always)]
-pub fn network(ctx: &TcContext) -> Option<Network> {
+pub fn network(skb: &SkBuff) -> Option<Network> {
     let mut offset = ETH_BYTES;
-    let mut ethertype = u16::from_be_bytes(ctx.load::<[u8; 2]>(offset - 2).ok()?);
+    let mut ethertype = u16::from_be_bytes(skb.load::<[u8; 2]>(offset - 2).ok()?);
     for _ in 0..2 {
         if ethertype != VLAN && ethertype != QINQ {
             break;
         }
         offset += 4;
-        ethertype = u16::from_be_bytes(ctx.load::<[u8; 2]>(offset - 2).ok()?);
+        ethertype = u16::from_be_bytes(skb.load::<[u8; 2]>(offset - 2).ok()?);
     }
     Some(Network { offset, ethertype })
 }
@@ -44,20 +44,20 @@ pub struct Transport {
 }
 
 #[inline(always)]
-pub fn transport(ctx: &TcContext, network: Network) -> Option<Transport> {
+pub fn transport(skb: &SkBuff, network: Network) -> Option<Transport> {
     let at = network.offset;
     match network.ethertype {
         IPV4 => {
-            let words = ctx.load::<u8>(at).ok()? & 0xf;
+            let words = skb.load::<u8>(at).ok()? & 0xf;
             Some(Transport {
                 offset: at + usize::from(words) * 4,
-                protocol: ctx.load::<u8>(at + 9).ok()?,
+                protocol: skb.load::<u8>(at + 9).ok()?,
             })
         }
         IPV6 => {
-            let protocol = ctx.load::<u8>(at + 6).ok()?;
+            let protocol = skb.load::<u8>(at + 6).ok()?;
             behind_extensions(
-                ctx,
+                skb,
                 Transport {
                     offset: at + 40,
                     protocol,
@@ -73,7 +73,7 @@ const EXTENSIONS: usize = 4;
 
 /// RFC 8200, section 4: hop by hop, routing, fragment, destination options; RFC 4302.
 #[inline(always)]
-fn behind_extensions(ctx: &TcContext, mut found: Transport) -> Option<Transport> {
+fn behind_extensions(skb: &SkBuff, mut found: Transport) -> Option<Transport> {
     for _ in 0..EXTENSIONS {
         let unit = match found.protocol {
             0 | 43 | 60 => 8,
@@ -81,7 +81,7 @@ fn behind_extensions(ctx: &TcContext, mut found: Transport) -> Option<Transport>
             44 => 0,
             _ => return Some(found),
         };
-        let [next, length] = ctx.load::<[u8; 2]>(found.offset).ok()?;
+        let [next, length] = skb.load::<[u8; 2]>(found.offset).ok()?;
         let length = usize::from(length) * unit;
         // An authentication header's length leaves out two words, which are 8 bytes as well.
         found = Transport {

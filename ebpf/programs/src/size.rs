@@ -1,9 +1,8 @@
 //! How large a packet is on the wire.
 
-use aya_ebpf::programs::TcContext;
+use aya_ebpf::programs::sk_buff::SkBuff;
 
-use crate::count::Hook;
-use crate::packet::{self, SCTP, TCP, UDP};
+use crate::packet::{self, Network, SCTP, TCP, UDP};
 
 /// SCTP's segments have sizes of their own (`GSO_BY_FRAGS`).
 const BY_FRAGS: u32 = 0xffff;
@@ -17,39 +16,46 @@ pub struct Size {
     pub estimated: bool,
 }
 
-#[inline(always)]
-pub fn size(ctx: &TcContext, hook: Hook) -> Size {
-    let len = u64::from(ctx.len());
-    // SAFETY: the context is the kernel's, and every program of this type may read these fields.
-    let (gso_size, gso_segs, wire_len) = unsafe {
-        let skb = &*ctx.skb.skb;
-        (
-            skb.gso_size,
-            u64::from(skb.gso_segs),
-            u64::from(skb.wire_len),
-        )
-    };
-    if gso_size == 0 {
-        return Size {
-            bytes: len,
-            packets: 1,
+impl Size {
+    #[inline(always)]
+    const fn exact(bytes: u64, packets: u64) -> Self {
+        Self {
+            bytes,
+            packets,
             estimated: false,
-        };
+        }
     }
-    // What leaves has been measured by the kernel already (`qdisc_pkt_len_init`).
-    if matches!(hook, Hook::Egress) && gso_segs > 0 {
-        return Size {
-            bytes: wire_len,
-            packets: gso_segs,
-            estimated: false,
-        };
-    }
-    segmented(ctx, len, gso_size, gso_segs)
 }
 
+/// What has left a queueing discipline's hook: the kernel has measured it (`qdisc_pkt_len_init`).
 #[inline(always)]
-fn segmented(ctx: &TcContext, len: u64, gso_size: u32, gso_segs: u64) -> Size {
-    let Some(headers) = headers(ctx) else {
+pub fn leaving(skb: &SkBuff) -> Size {
+    // SAFETY: the context is the kernel's, and a classifier may read these fields.
+    let (gso_size, gso_segs, wire_len) = unsafe {
+        let skb = &*skb.skb;
+        (skb.gso_size, skb.gso_segs, skb.wire_len)
+    };
+    if gso_size == 0 || gso_segs == 0 {
+        return arriving(skb, packet::network);
+    }
+    Size::exact(u64::from(wire_len), u64::from(gso_segs))
+}
+
+/// What nobody has measured: a packet that was merged on its way in (GRO), or is yet to be segmented.
+///
+/// Where its network header is, is asked of `network` only then.
+#[inline(always)]
+pub fn arriving(skb: &SkBuff, network: impl FnOnce(&SkBuff) -> Option<Network>) -> Size {
+    let len = u64::from(skb.len());
+    // SAFETY: the context is the kernel's, and every program of these types may read the fields.
+    let (gso_size, gso_segs) = unsafe {
+        let skb = &*skb.skb;
+        (skb.gso_size, u64::from(skb.gso_segs))
+    };
+    if gso_size == 0 {
+        return Size::exact(len, 1);
+    }
+    let Some(headers) = network(skb).and_then(|network| headers(skb, network)) else {
         return Size {
             bytes: len,
             packets: gso_segs.max(1),
@@ -62,20 +68,15 @@ fn segmented(ctx: &TcContext, len: u64, gso_size: u32, gso_segs: u64) -> Size {
         packets = len.saturating_sub(headers).div_ceil(u64::from(gso_size));
     }
     let packets = packets.max(1);
-    Size {
-        bytes: len + (packets - 1) * headers,
-        packets,
-        estimated: false,
-    }
+    Size::exact(len + (packets - 1) * headers, packets)
 }
 
 /// How many bytes of every segment are headers.
 #[inline(always)]
-fn headers(ctx: &TcContext) -> Option<u64> {
-    let network = packet::network(ctx)?;
-    let transport = packet::transport(ctx, network)?;
+fn headers(skb: &SkBuff, network: Network) -> Option<u64> {
+    let transport = packet::transport(skb, network)?;
     let own = match transport.protocol {
-        TCP => usize::from(ctx.load::<u8>(transport.offset + 12).ok()? >> 4) * 4,
+        TCP => usize::from(skb.load::<u8>(transport.offset + 12).ok()? >> 4) * 4,
         UDP => 8,
         SCTP => 12,
         _ => return None,
