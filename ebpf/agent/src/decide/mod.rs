@@ -31,6 +31,8 @@ pub struct View<'a> {
     pub pins: &'a [Pin],
     /// What tells the programs that each slot should have.
     pub fingerprints: &'a BTreeMap<u32, u64>,
+    /// Slots whose hooks stay the same ones.
+    pub kept: &'a BTreeSet<u32>,
     /// Slots whose filters or device are not what they were.
     pub lost: &'a BTreeSet<u32>,
     /// Interfaces that were tried in vain a moment ago.
@@ -188,7 +190,7 @@ fn attach(view: &View<'_>, slot: u32, found: &Slot, pinned: &[&Pin]) -> Option<S
     if intact && current {
         return None;
     }
-    let intact = if intact { Intact::Yes } else { Intact::No };
+    let intact = if intact && view.kept.contains(&slot) { Intact::Yes } else { Intact::No };
     Some(Step::Attach { slot, intact })
 }
 

@@ -144,11 +144,15 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         let ledger = self.shared.ledger();
         let mut folded = BTreeSet::new();
         let mut fingerprints = BTreeMap::new();
+        let mut kept = BTreeSet::new();
         for (slot, owned) in ledger.slots() {
             if owned.ended.is_some() && ledger.is_folded(*slot)? {
                 folded.insert(*slot);
             }
             let target = decide::target(*slot, owned);
+            if self.hooks.keeps(owned.identity.mode) {
+                kept.insert(*slot);
+            }
             fingerprints.insert(*slot, self.hooks.fingerprint(&target));
         }
         let waiting = self
@@ -163,6 +167,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             folded: &folded,
             pins: &pins,
             fingerprints: &fingerprints,
+            kept: &kept,
             lost: &self.lost,
             waiting: &waiting,
             vacant: ledger.vacancies(),

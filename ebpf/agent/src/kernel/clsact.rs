@@ -73,6 +73,7 @@ pub(super) fn detach(device: &Device, _target: &Target) -> Result<(), AttachErro
     }
     for hook in [Hook::Ingress, Hook::Egress] {
         if filter(device, hook).map_err(failed("list the filters"))? {
+            checkpoint("remove-filter");
             let message = RouteNetlinkMessage::DelTrafficFilter(message(device, hook));
             netlink::ask(message, NLM_F_ACK).map_err(failed("remove a filter"))?;
         }

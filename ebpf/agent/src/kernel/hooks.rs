@@ -26,6 +26,16 @@ pub enum Choice {
     Device,
 }
 
+impl Choice {
+    const fn number(self) -> u64 {
+        match self {
+            Self::Auto | Self::Tcx => 0,
+            Self::Clsact => 1,
+            Self::Device => 2,
+        }
+    }
+}
+
 /// How everything is attached.
 #[derive(Clone, Copy, Debug)]
 pub struct Manner {
@@ -132,6 +142,9 @@ pub trait Hooks: Send + std::fmt::Debug {
     fn pins(&mut self) -> io::Result<Vec<Pin>>;
     /// What tells the programs of an interface from others; 0 when there are none.
     fn fingerprint(&self, target: &Target) -> u64;
+    /// Whether an interface that is counted by `mode` stays so, so that [`Hooks::attach`] leaves no
+    /// gap when nothing is missing.
+    fn keeps(&self, mode: [Mode; 2]) -> bool;
     /// Makes sure that an interface is counted once, by these programs: attaches what is missing,
     /// replaces what is older without a gap, removes what would count twice. Answers how.
     ///
@@ -230,7 +243,16 @@ impl Hooks for Kernel {
     fn fingerprint(&self, target: &Target) -> u64 {
         match self.manner.choice {
             Choice::Device => 0,
-            _ => self.constants(target).fingerprint(),
+            // Another choice may come to another hook.
+            choice => self.constants(target).fingerprint() ^ choice.number(),
+        }
+    }
+
+    fn keeps(&self, mode: [Mode; 2]) -> bool {
+        match self.manner.choice {
+            Choice::Auto | Choice::Tcx => mode == [Mode::Tcx; 2],
+            Choice::Clsact => mode == [Mode::Clsact; 2],
+            Choice::Device => mode == [Mode::Device; 2],
         }
     }
 

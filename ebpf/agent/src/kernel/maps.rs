@@ -101,6 +101,9 @@ impl MapsError {
                      or seccomp forbids bpf(2)"
                         .into()
                 }
+                Some(nix::libc::ENOENT) => {
+                    "nothing is counted here: start `traffic-agent run`, or name its --bpffs".into()
+                }
                 Some(nix::libc::ENOMEM) => {
                     "raise the memory limit of the agent's cgroup to at least 128 MiB".into()
                 }

@@ -6,6 +6,7 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use super::bpf;
+use super::fault::checkpoint;
 use super::program::Way;
 
 /// Whose link a pin is.
@@ -100,7 +101,12 @@ pub fn look(folder: &Path, name: PinName) -> io::Result<Option<Pin>> {
 /// # Errors
 /// The kernel's.
 pub fn remove(folder: &Path, name: PinName) -> io::Result<()> {
-    match fs::remove_file(name.path(folder)) {
+    let path = name.path(folder);
+    if !path.exists() {
+        return Ok(());
+    }
+    checkpoint("unpin");
+    match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

@@ -214,14 +214,7 @@ impl Pod<'_> {
 
     /// Sends `count` datagrams of `bytes` to the gateway, which answers each that it has time for.
     pub(crate) fn send(&self, count: usize, bytes: usize) {
-        self.netns.run(|| {
-            let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
-            let payload = vec![7; bytes];
-            for _ in 0..count {
-                // The answer to an earlier one is an error of a later one.
-                drop(socket.send_to(&payload, (GATEWAY, 9)));
-            }
-        });
+        send(&self.netns, count, bytes);
     }
 
     /// What the device itself has counted: nothing here is segmented or merged.
@@ -263,6 +256,18 @@ impl Pod<'_> {
         let addresses = self.netns.addresses("eth0");
         *addresses.first().expect("an address")
     }
+}
+
+/// Sends `count` datagrams of `bytes` out of `netns` to the gateway.
+pub(crate) fn send(netns: &Netns, count: usize, bytes: usize) {
+    netns.run(|| {
+        let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+        let payload = vec![7; bytes];
+        for _ in 0..count {
+            // The answer to an earlier one is an error of a later one.
+            drop(socket.send_to(&payload, (GATEWAY, 9)));
+        }
+    });
 }
 
 /// Leaves IPv6 out, whose neighbour discovery speaks up at any time.

@@ -1,4 +1,6 @@
 //! The agent: what is attached, counted, kept and folded, whatever happens to it.
 
 mod ground;
+mod kill;
 mod life;
+mod restart;
