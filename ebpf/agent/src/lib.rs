@@ -6,6 +6,7 @@
 //! ([`ledger`]), and answers whoever asks ([`snapshot`], of [`model`]'s shape).
 
 pub mod args;
+pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod decide;
@@ -14,4 +15,6 @@ pub mod kernel;
 pub mod ledger;
 pub mod model;
 pub mod observe;
+pub mod scope;
 pub mod snapshot;
+pub mod uninstall;

@@ -35,7 +35,9 @@ impl FileError {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Io { .. } => "name a file that can be read with --config",
-            Self::Wrong { .. } => "mend the file; its fields are the long options of `traffic-agent --help`",
+            Self::Wrong { .. } => {
+                "mend the file; its fields are the long options of `traffic-agent --help`"
+            }
         }
     }
 }

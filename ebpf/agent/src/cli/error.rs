@@ -37,7 +37,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    fn hint(&self) -> String {
+    pub(super) fn hint(&self) -> String {
         match self {
             Self::File(error) => error.hint().into(),
             Self::Option(_) => "`traffic-agent --help` says what an option may be".into(),

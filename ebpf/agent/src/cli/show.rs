@@ -7,10 +7,11 @@ use super::error::Failure;
 use crate::args::Format;
 use crate::config::Config;
 use crate::engine::{Notes, now};
-use crate::kernel::{bpffs, maps};
+use crate::kernel::{bpffs, lock, maps};
 use crate::ledger::{Ledger, Pinned, sum};
 use crate::model::Snapshot;
 use crate::snapshot::{self, Agent};
+use crate::uninstall;
 
 /// How often the maps are read anew when the running agent changed them meanwhile.
 const TRIES: usize = 10;
@@ -37,16 +38,30 @@ pub(super) fn status(config: &Config, out: &mut impl Write) -> Result<ExitCode, 
     for sentence in &snapshot.health.degraded {
         writeln!(out, "degraded: {sentence}")?;
     }
-    Ok(if snapshot.health.degraded.is_empty() && counted == records {
-        ExitCode::SUCCESS
-    } else {
-        2.into()
-    })
+    Ok(
+        if snapshot.health.degraded.is_empty() && counted == records {
+            ExitCode::SUCCESS
+        } else {
+            2.into()
+        },
+    )
 }
 
 /// Removes every trace.
-pub(super) fn uninstall(_config: &Config, _out: &mut impl Write) -> Result<ExitCode, Failure> {
-    Ok(ExitCode::SUCCESS)
+pub(super) fn uninstall(config: &Config, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    bpffs::check(&config.bpffs)?;
+    let alone = lock::alone(&config.bpffs)?;
+    let removed = uninstall::uninstall(&config.bpffs, &config.state_dir, config.manner)?;
+    drop(alone);
+    writeln!(out, "removed {} pins", removed.pins)?;
+    for left in &removed.left {
+        writeln!(out, "left: {left}")?;
+    }
+    if removed.left.is_empty() {
+        writeln!(out, "nothing is left")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(2.into())
 }
 
 fn read(config: &Config) -> Result<Snapshot, Failure> {

@@ -102,9 +102,10 @@ fn node_name(said: Option<String>) -> Result<NodeName, BadOption> {
         let host = nix::unistd::gethostname().unwrap_or_default();
         host.to_string_lossy().into_owned()
     });
-    name.parse().map_err(|error: berth_types::InvalidName| BadOption {
-        option: "--node",
-        value: name,
-        problem: error.rule.into(),
-    })
+    name.parse()
+        .map_err(|error: berth_types::InvalidName| BadOption {
+            option: "--node",
+            value: name,
+            problem: error.rule.into(),
+        })
 }

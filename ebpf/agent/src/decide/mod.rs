@@ -1,6 +1,5 @@
 //! What to do next: pure, so that every order of events can be tried.
 
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -164,7 +163,11 @@ fn of_slot(view: &View<'_>, slot: u32, found: &Slot) -> Option<Step> {
         return (!view.waiting.contains(&life)).then_some(Step::Detach(slot));
     }
     // Slots that are needed are not kept for show.
-    let hold = if view.vacant == 0 { GRACE } else { view.hold.max(GRACE) };
+    let hold = if view.vacant == 0 {
+        GRACE
+    } else {
+        view.hold.max(GRACE)
+    };
     (view.now.saturating_sub(ended) > hold).then_some(Step::Retire(slot))
 }
 
@@ -190,12 +193,20 @@ fn attach(view: &View<'_>, slot: u32, found: &Slot, pinned: &[&Pin]) -> Option<S
     if intact && current {
         return None;
     }
-    let intact = if intact && view.kept.contains(&slot) { Intact::Yes } else { Intact::No };
+    let intact = if intact && view.kept.contains(&slot) {
+        Intact::Yes
+    } else {
+        Intact::No
+    };
     Some(Step::Attach { slot, intact })
 }
 
 fn arrivals(view: &View<'_>) -> Vec<Step> {
-    let owned: BTreeSet<Life> = view.slots.values().map(|slot| slot.identity.life()).collect();
+    let owned: BTreeSet<Life> = view
+        .slots
+        .values()
+        .map(|slot| slot.identity.life())
+        .collect();
     let overflowed = |life: &Life| {
         let number = overflow_number(life);
         let own = |pin: &&Pin| {

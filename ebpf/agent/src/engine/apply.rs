@@ -15,7 +15,7 @@ use crate::observe::Found;
 /// The first pause after a failure; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// How long a packet that the device has counted may be on its way to a program.
 const ON_THE_WAY: Duration = Duration::from_millis(5);
 /// How often a device is looked at, for a moment in which nothing is counted.
@@ -31,7 +31,10 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             Step::Detach(slot) => self.detach(slot, now),
             Step::Retire(slot) => self.retire(slot),
             Step::Assign(life) => self.assign(&life, found, now),
-            Step::Overflow(life) => self.overflow(&life, found, now),
+            Step::Overflow(life) => {
+                self.overflow(&life, found, now);
+                Ok(())
+            }
             Step::Attach { slot, intact } => self.attach(slot, intact, now),
         };
         if let Err(error) = done {
@@ -50,11 +53,14 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         }
     }
 
-    fn overflow(&mut self, life: &Life, found: &Found, now: Moment) -> io::Result<()> {
+    fn overflow(&mut self, life: &Life, found: &Found, now: Moment) {
         let Some(wanted) = found.wanted.get(life) else {
-            return Ok(());
+            return;
         };
-        match self.hooks.attach(&decide::overflow_target(&wanted.identity)) {
+        match self
+            .hooks
+            .attach(&decide::overflow_target(&wanted.identity))
+        {
             Ok(mode) => {
                 let known = (wanted.identity.clone(), mode);
                 self.shared.notes().overflowed.insert(life.clone(), known);
@@ -63,7 +69,6 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         }
         // Links are seen by their pins; nothing else would be tried again at once.
         self.pause(life, now);
-        Ok(())
     }
 
     fn end(&mut self, slot: u32, now: Moment) -> io::Result<()> {
@@ -129,7 +134,11 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             }
             Err(error) => {
                 self.failed(&life, &error, now);
-                ([Mode::Device; 2], 0)
+                let mode = match error {
+                    AttachError::Netns(_) => Mode::Off,
+                    _ => Mode::Device,
+                };
+                ([mode; 2], 0)
             }
         };
         self.lost.remove(&slot);
@@ -206,7 +215,10 @@ impl<S: Store, H: Hooks> Engine<S, H> {
 
     fn target(&self, slot: u32) -> Option<crate::kernel::hooks::Target> {
         let ledger = self.shared.ledger();
-        ledger.slots().get(&slot).map(|found| decide::target(slot, found))
+        ledger
+            .slots()
+            .get(&slot)
+            .map(|found| decide::target(slot, found))
     }
 }
 

@@ -35,11 +35,20 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             }
             match self.hooks.look(&place) {
                 Ok(look) => {
-                    let drift = self.drift(slot, [look.device.counts.receive.count, look.device.counts.transmit.count]);
+                    let drift = self.drift(
+                        slot,
+                        [
+                            look.device.counts.receive.count,
+                            look.device.counts.transmit.count,
+                        ],
+                    );
                     let counts = look.device.counts;
                     looks.insert(slot, Look { counts, drift });
                     let gone = mode.into_iter().zip(look.filters);
-                    if gone.into_iter().any(|(mode, there)| mode == Mode::Clsact && !there) {
+                    if gone
+                        .into_iter()
+                        .any(|(mode, there)| mode == Mode::Clsact && !there)
+                    {
                         self.lost.insert(slot);
                     }
                 }
@@ -71,7 +80,10 @@ impl<S: Store, H: Hooks> Engine<S, H> {
 
     fn live(&self) -> Vec<(u32, Place, [Mode; 2])> {
         let ledger = self.shared.ledger();
-        let live = ledger.slots().iter().filter(|(_, found)| found.ended.is_none());
+        let live = ledger
+            .slots()
+            .iter()
+            .filter(|(_, found)| found.ended.is_none());
         live.map(|(slot, found)| (*slot, found.identity.place.clone(), found.identity.mode))
             .collect()
     }
@@ -83,5 +95,9 @@ impl<S: Store, H: Hooks> Engine<S, H> {
     reason = "a ratio for people"
 )]
 fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }

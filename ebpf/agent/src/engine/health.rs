@@ -83,7 +83,9 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         troubles.wanted = found.wanted.len();
         troubles.records = found.unreadable.values().cloned().collect();
         troubles.records.extend(found.unlisted.clone());
-        troubles.unattached.retain(|life, _| found.wanted.contains_key(life));
+        troubles
+            .unattached
+            .retain(|life, _| found.wanted.contains_key(life));
         let Notes { overflowed, .. } = &mut *notes;
         overflowed.retain(|life, _| found.wanted.contains_key(life));
     }
@@ -111,7 +113,10 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             .collect();
         drop(ledger);
         let mut notes = self.shared.notes();
-        notes.troubles.unattached.retain(|life, _| !attached.contains(life));
+        notes
+            .troubles
+            .unattached
+            .retain(|life, _| !attached.contains(life));
         notes.troubles.links = counts
             .into_iter()
             .map(|((hook, state), links)| LinkCount { hook, state, links })

@@ -11,6 +11,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ipnetwork::IpNetwork;
 use jiff::Timestamp;
 
 use crate::decide::{self, Step, View};
@@ -18,6 +19,7 @@ use crate::kernel::hooks::Hooks;
 use crate::ledger::{Identity, Ledger, Life, Store};
 use crate::model::{DeviceCounts, Mode};
 use crate::observe::Found;
+use crate::scope::scopes;
 pub use clock::now;
 pub use health::{Chain, Troubles};
 pub use run::{Stop, run};
@@ -67,6 +69,7 @@ pub struct Engine<S, H> {
     shared: Arc<Shared<S>>,
     hooks: H,
     hold: Duration,
+    clusters: Vec<IpNetwork>,
     /// Interfaces that could not be attached to, and when to try again.
     backoff: BTreeMap<Life, Backoff>,
     /// Slots whose filters are gone.
@@ -101,9 +104,10 @@ impl<S: Store> Shared<S> {
 }
 
 impl<S: Store, H: Hooks> Engine<S, H> {
-    /// One that shows what has ended for `hold`.
-    pub fn new(shared: Arc<Shared<S>>, hooks: H, hold: Duration) -> Self {
+    /// One that shows what has ended for `hold`, and takes `clusters` for prefixes of the clusters.
+    pub fn new(shared: Arc<Shared<S>>, hooks: H, hold: Duration, clusters: Vec<IpNetwork>) -> Self {
         Self {
+            clusters,
             shared,
             hooks,
             hold,
@@ -117,13 +121,14 @@ impl<S: Store, H: Hooks> Engine<S, H> {
     ///
     /// # Errors
     /// The kernel's, when not even its maps can be read.
-    pub fn pass(
-        &mut self,
-        found: &Found,
-        now: Moment,
-        stop: &dyn Fn() -> bool,
-    ) -> io::Result<()> {
+    pub fn pass(&mut self, found: &Found, now: Moment, stop: &dyn Fn() -> bool) -> io::Result<()> {
         self.note_records(found);
+        // Before anything is counted by them.
+        if found.unlisted.is_none()
+            && let Err(error) = self.hooks.tell(&scopes(found, &self.clusters))
+        {
+            self.shared.notes().troubles.map_failed(&error);
+        }
         for _ in 0..ROUNDS {
             let steps = self.decide(found, now)?;
             if steps.is_empty() {

@@ -14,7 +14,7 @@ const TICK: Duration = Duration::from_millis(500);
 /// How often everything is looked at, changed or not.
 const SWEEP: Duration = Duration::from_secs(5);
 /// How often devices are compared with our counters.
-const AUDIT: Duration = Duration::from_secs(60);
+const AUDIT: Duration = Duration::from_mins(1);
 
 /// Whether the loop is to end.
 #[derive(Debug, Default)]
@@ -68,7 +68,11 @@ pub fn run<S: Store, H: Hooks>(
         loop {
             let changed = watch.wait(TICK);
             let now = clock();
-            if engine.poll_devices().is_err() || changed || stop.is_asked() || is_due(swept, SWEEP, now) {
+            if engine.poll_devices().is_err()
+                || changed
+                || stop.is_asked()
+                || is_due(swept, SWEEP, now)
+            {
                 break;
             }
             each(now);

@@ -18,13 +18,15 @@ const NODE_ROOT: &str = "/proc/1/root";
 #[derive(Debug, thiserror::Error)]
 pub enum BpffsError {
     /// Nothing is there.
-    #[error("--bpffs {0:?} does not exist", )]
+    #[error("--bpffs {0:?} does not exist")]
     Absent(PathBuf),
     /// Another file system is there.
     #[error("--bpffs {0:?} is not the kernel's file system for pins (bpffs)")]
     NotOne(PathBuf),
     /// Another mount than the node's.
-    #[error("--bpffs {0:?} is a mount of its own, not the node's: pins in it end with the container")]
+    #[error(
+        "--bpffs {0:?} is a mount of its own, not the node's: pins in it end with the container"
+    )]
     Private(PathBuf),
     /// It cannot be written to.
     #[error("--bpffs {0:?} is mounted read-only")]

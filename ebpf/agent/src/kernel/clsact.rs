@@ -33,14 +33,13 @@ pub(super) fn attach(
     device: &Device,
     programs: &mut Programs,
 ) -> Result<[Mode; 2], AttachError> {
-    let qdisc = match qdisc(device).map_err(failed("list the qdiscs"))? {
-        Some(qdisc) => qdisc,
-        None => {
-            checkpoint("add-qdisc");
-            // Somebody may be quicker.
-            drop(tc::qdisc_add_clsact(&device.name));
-            qdisc_after_adding(device)?
-        }
+    let qdisc = if let Some(qdisc) = qdisc(device).map_err(failed("list the qdiscs"))? {
+        qdisc
+    } else {
+        checkpoint("add-qdisc");
+        // Somebody may be quicker.
+        drop(tc::qdisc_add_clsact(&device.name));
+        qdisc_after_adding(device)?
     };
     let mut modes = [Mode::Device; 2];
     for (mode, way) in modes.iter_mut().zip(Way::BOTH) {
@@ -81,12 +80,7 @@ pub(super) fn detach(device: &Device, _target: &Target) -> Result<(), AttachErro
     Ok(())
 }
 
-fn put(
-    device: &Device,
-    hook: Hook,
-    programs: &mut Programs,
-    way: Way,
-) -> Result<(), AttachError> {
+fn put(device: &Device, hook: Hook, programs: &mut Programs, way: Way) -> Result<(), AttachError> {
     let kind = match hook {
         Hook::Ingress => TcAttachType::Ingress,
         Hook::Egress => TcAttachType::Egress,
@@ -132,8 +126,7 @@ fn qdisc(device: &Device) -> io::Result<Option<String>> {
         let RouteNetlinkMessage::NewQueueDiscipline(found) = answer else {
             return None;
         };
-        let here = found.header.index == index(device)
-            && u32::from(found.header.handle) == QDISC;
+        let here = found.header.index == index(device) && u32::from(found.header.handle) == QDISC;
         here.then(|| kind(&found)).flatten()
     }))
 }
@@ -146,7 +139,12 @@ fn filter(device: &Device, hook: Hook) -> io::Result<bool> {
     let answers = match listed {
         Ok(answers) => answers,
         // No qdisc, or one without such filters.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOENT | libc::EOPNOTSUPP)) => {
+        Err(error)
+            if matches!(
+                error.raw_os_error(),
+                Some(libc::EINVAL | libc::ENOENT | libc::EOPNOTSUPP)
+            ) =>
+        {
             return Ok(false);
         }
         Err(error) => return Err(error),
@@ -186,8 +184,11 @@ fn index(device: &Device) -> i32 {
 }
 
 fn kind(message: &TcMessage) -> Option<String> {
-    message.attributes.iter().find_map(|attribute| match attribute {
-        TcAttribute::Kind(kind) => Some(kind.clone()),
-        _ => None,
-    })
+    message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            TcAttribute::Kind(kind) => Some(kind.clone()),
+            _ => None,
+        })
 }

@@ -94,7 +94,7 @@ fn counts(stats: &Stats64) -> DeviceCounts {
 impl DeviceCounts {
     /// The same as the other end of a pair sees it.
     #[must_use]
-    pub const fn from_other_end(self) -> Self {
+    pub const fn swapped(self) -> Self {
         let Self { receive, transmit } = self;
         Self {
             receive: transmit,

@@ -10,7 +10,8 @@ use super::pins::{self, Pin, PinName};
 use super::program::{Constants, LoadError, Programs, Way};
 use super::{clsact, tcx};
 use crate::ledger::Place;
-use crate::model::{DeviceCounts, Mode};
+use crate::model::Mode;
+use crate::scope::{ScopeMaps, Scopes};
 
 /// Which hooks are tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,9 +109,15 @@ impl AttachError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Gone => "nothing: the pod has ended",
-            Self::Netns(_) => "run the agent with CAP_SYS_ADMIN, and let it see the runtime's /run/netns",
-            Self::Load(_) => "run the agent with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON on Linux 5.10 or later",
-            Self::Io { .. } => "run the agent with CAP_NET_ADMIN; `dmesg` may have the kernel's words",
+            Self::Netns(_) => {
+                "run the agent with CAP_SYS_ADMIN, and let it see the runtime's /run/netns"
+            }
+            Self::Load(_) => {
+                "run the agent with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON on Linux 5.10 or later"
+            }
+            Self::Io { .. } => {
+                "run the agent with CAP_NET_ADMIN; `dmesg` may have the kernel's words"
+            }
         }
     }
 }
@@ -119,7 +126,7 @@ impl From<NetnsError> for AttachError {
     fn from(error: NetnsError) -> Self {
         match error {
             NetnsError::Gone(_) => Self::Gone,
-            other => Self::Netns(other),
+            other @ NetnsError::Io(..) => Self::Netns(other),
         }
     }
 }
@@ -161,6 +168,11 @@ pub trait Hooks: Send + std::fmt::Debug {
     /// # Errors
     /// [`AttachError`], but not that it is gone.
     fn detach(&mut self, target: &Target) -> Result<(), AttachError>;
+    /// Tells the programs where addresses are.
+    ///
+    /// # Errors
+    /// The kernel's, as when there are too many.
+    fn tell(&mut self, scopes: &Scopes) -> io::Result<()>;
     /// Removes a pin that belongs to nobody.
     ///
     /// # Errors
@@ -177,9 +189,22 @@ pub struct Kernel {
     pub manner: Manner,
     /// The number of the map that every program of ours counts into.
     pub slots_map: u32,
+    /// What tells the programs of addresses; none where everything counts as one scope.
+    pub scopes: Option<ScopeMaps>,
 }
 
 impl Kernel {
+    /// With the pins in `folder`, whose map of slots has the number `slots_map`. The programs are told
+    /// nothing of addresses.
+    pub const fn new(folder: PathBuf, manner: Manner, slots_map: u32) -> Self {
+        Self {
+            folder,
+            manner,
+            slots_map,
+            scopes: None,
+        }
+    }
+
     fn constants(&self, target: &Target) -> Constants {
         Constants {
             slot: target.slot,
@@ -268,15 +293,7 @@ impl Hooks for Kernel {
     }
 
     fn look(&mut self, place: &Place) -> Result<Look, AttachError> {
-        let mut look = at(place, |device| {
-            let filters = clsact::present(&device).unwrap_or_default();
-            Look { device, filters }
-        })?;
-        if matches!(place, Place::Node { .. }) {
-            look.device.counts = look.device.counts.from_other_end();
-            look.filters.reverse();
-        }
-        Ok(look)
+        look_at(place)
     }
 
     fn detach(&mut self, target: &Target) -> Result<(), AttachError> {
@@ -289,9 +306,28 @@ impl Hooks for Kernel {
         }
     }
 
+    fn tell(&mut self, scopes: &Scopes) -> io::Result<()> {
+        self.scopes
+            .as_mut()
+            .map_or(Ok(()), |maps| maps.tell(scopes))
+    }
+
     fn remove(&mut self, pin: PinName) -> io::Result<()> {
         pins::remove(&self.folder, pin)
     }
+}
+
+/// What is seen of an interface; its device's counters are the container's.
+pub(super) fn look_at(place: &Place) -> Result<Look, AttachError> {
+    let mut look = at(place, |device| {
+        let filters = clsact::present(&device).unwrap_or_default();
+        Look { device, filters }
+    })?;
+    if matches!(place, Place::Node { .. }) {
+        look.device.counts = look.device.counts.swapped();
+        look.filters.reverse();
+    }
+    Ok(look)
 }
 
 /// Runs `body` where the interface at `place` is, with its device.
@@ -310,9 +346,4 @@ fn found(which: Which<'_>) -> Result<Device, AttachError> {
         source,
     })?;
     found.ok_or(AttachError::Gone)
-}
-
-/// What no program counts: everything, from the device.
-pub fn counts(look: &Look) -> DeviceCounts {
-    look.device.counts
 }

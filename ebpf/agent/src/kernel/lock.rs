@@ -54,7 +54,10 @@ pub fn alone(root: &Path) -> Result<Alone, LockError> {
         path: path.clone(),
         source,
     };
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&path);
     made.map_err(io)?;
     let folder = File::open(&path).map_err(io)?;
     let inode = folder.metadata().map_err(io)?.ino();

@@ -65,7 +65,9 @@ impl<V: Pod> Mapped<V> {
 
     /// The value at `index`; `None` beyond the end.
     pub fn get(&self, index: u32) -> Option<V> {
-        let index = usize::try_from(index).ok().filter(|at| *at < self.entries)?;
+        let index = usize::try_from(index)
+            .ok()
+            .filter(|at| *at < self.entries)?;
         let mut value = MaybeUninit::<V>::uninit();
         let to = value.as_mut_ptr().cast::<u64>();
         for word in 0..Self::WORDS {

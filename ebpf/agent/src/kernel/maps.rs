@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -21,20 +21,44 @@ const MAPPED: u32 = 1 << 10;
 
 /// Every map of this version, by the name of its pin.
 pub const ALL: [(&str, MapShape); 11] = [
-    (abi::maps::SLOTS, array::<abi::SlotValue>(abi::SLOTS * abi::SHARDS, MAPPED)),
-    (abi::maps::DETAILS, array::<abi::DetailValue>(abi::SLOTS * abi::DETAIL_SHARDS, MAPPED)),
+    (
+        abi::maps::SLOTS,
+        array::<abi::SlotValue>(abi::SLOTS * abi::SHARDS, MAPPED),
+    ),
+    (
+        abi::maps::DETAILS,
+        array::<abi::DetailValue>(abi::SLOTS * abi::DETAIL_SHARDS, MAPPED),
+    ),
     (abi::maps::TCP, array::<abi::TcpValue>(abi::SLOTS, MAPPED)),
-    (abi::maps::SCOPE4, map::<[u8; 8], u32>(LPM_TRIE, abi::SCOPE_ENTRIES, NO_PREALLOC)),
-    (abi::maps::SCOPE6, map::<[u8; 20], u32>(LPM_TRIE, abi::SCOPE_ENTRIES, NO_PREALLOC)),
-    (abi::maps::NEAR4, map::<[u8; 4], u32>(HASH, abi::NEAR_ENTRIES, 0)),
-    (abi::maps::NEAR6, map::<[u8; 16], u32>(HASH, abi::NEAR_ENTRIES, 0)),
-    (abi::maps::CGROUPS, map::<u64, u32>(HASH, abi::CONTAINER_SLOTS, 0)),
+    (
+        abi::maps::SCOPE4,
+        map::<[u8; 8], u32>(LPM_TRIE, abi::SCOPE_ENTRIES, NO_PREALLOC),
+    ),
+    (
+        abi::maps::SCOPE6,
+        map::<[u8; 20], u32>(LPM_TRIE, abi::SCOPE_ENTRIES, NO_PREALLOC),
+    ),
+    (
+        abi::maps::NEAR4,
+        map::<[u8; 4], u32>(HASH, abi::NEAR_ENTRIES, 0),
+    ),
+    (
+        abi::maps::NEAR6,
+        map::<[u8; 16], u32>(HASH, abi::NEAR_ENTRIES, 0),
+    ),
+    (
+        abi::maps::CGROUPS,
+        map::<u64, u32>(HASH, abi::CONTAINER_SLOTS, 0),
+    ),
     (
         abi::maps::CONTAINERS,
         array::<abi::ContainerValue>(abi::CONTAINER_SLOTS * abi::CONTAINER_SHARDS, MAPPED),
     ),
     (abi::maps::OWNERS, array::<abi::Owner>(abi::SLOTS, 0)),
-    (abi::maps::WORKLOADS, map::<abi::WorkloadKey, abi::Workload>(HASH, abi::WORKLOADS, 0)),
+    (
+        abi::maps::WORKLOADS,
+        map::<abi::WorkloadKey, abi::Workload>(HASH, abi::WORKLOADS, 0),
+    ),
 ];
 
 const fn array<V>(entries: u32, flags: u32) -> MapShape {
@@ -192,7 +216,10 @@ fn checked(fd: OwnedFd, path: &Path, shape: &MapShape) -> Result<MapData, MapsEr
         entries,
         flags,
     } = *shape;
-    #[expect(clippy::as_conversions, reason = "the discriminant is the kernel's number")]
+    #[expect(
+        clippy::as_conversions,
+        reason = "the discriminant is the kernel's number"
+    )]
     let found_kind = info.map_type().map_or(u32::MAX, |kind| kind as u32);
     let pairs = [
         ("type", found_kind, kind),
@@ -223,7 +250,10 @@ pub fn broken(error: MapError) -> io::Error {
 
 /// The maps' folders of other versions below `root`, by their numbers.
 pub fn other_versions(root: &Path) -> Vec<(u32, PathBuf)> {
-    let entries = fs::read_dir(root.join("berth")).into_iter().flatten().flatten();
+    let entries = fs::read_dir(root.join("berth"))
+        .into_iter()
+        .flatten()
+        .flatten();
     let version = |entry: fs::DirEntry| {
         let name = entry.file_name();
         let number = name.to_str()?.strip_prefix('v')?.parse().ok()?;

@@ -2,6 +2,7 @@
 //!
 //! [`hooks::Hooks`] is the narrow way to interfaces, [`crate::ledger::Store`] the one to the maps.
 
+mod boxed;
 pub mod bpf;
 pub mod bpffs;
 mod clsact;
@@ -16,3 +17,5 @@ pub mod netns;
 pub mod pins;
 pub mod program;
 mod tcx;
+
+pub use boxed::DeviceOnly;

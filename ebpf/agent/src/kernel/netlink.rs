@@ -12,7 +12,10 @@ use nix::errno::Errno;
 ///
 /// # Errors
 /// The kernel's refusal, or that the exchange broke.
-pub(super) fn ask(message: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
+pub(super) fn ask(
+    message: RouteNetlinkMessage,
+    flags: u16,
+) -> io::Result<Vec<RouteNetlinkMessage>> {
     let mut request = NetlinkMessage::from(message);
     request.header.flags = NLM_F_REQUEST | flags;
     request.finalize();

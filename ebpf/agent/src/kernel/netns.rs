@@ -29,10 +29,7 @@ pub enum NetnsError {
 ///
 /// # Errors
 /// [`NetnsError`]; what `body` answers otherwise.
-pub fn within<T: Send>(
-    seen: &NetnsRef,
-    body: impl FnOnce() -> T + Send,
-) -> Result<T, NetnsError> {
+pub fn within<T: Send>(seen: &NetnsRef, body: impl FnOnce() -> T + Send) -> Result<T, NetnsError> {
     let file = open(seen)?;
     let enter = move || {
         setns(&file, CloneFlags::CLONE_NEWNET)?;

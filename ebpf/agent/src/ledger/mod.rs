@@ -31,8 +31,8 @@ pub use identity::{Family, Former, Identity, Life, Place};
 pub use memory::Memory;
 pub use pinned::Pinned;
 pub use store::{Store, nobody, state_number};
-pub use workloads::Entry;
 pub use totals::{Counted, add_count, add_totals, add_unnamed, excess, sum};
+pub use workloads::Entry;
 
 /// Bit 0 of an owner's flags.
 const ESTIMATED: u64 = 1;
@@ -93,6 +93,28 @@ impl<S: Store> Ledger<S> {
             }
         }
         Ok(ledger)
+    }
+
+    /// Whether nobody has worked with these maps yet: [`Ledger::begin`] has not been done.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn is_new(&self) -> io::Result<bool> {
+        let owner = self.store.owner(OVERFLOW)?;
+        Ok(owner.state == state_number(OwnerState::Free))
+    }
+
+    /// Notes that everything that was known from before stands in these maps.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn begin(&mut self, now: Timestamp) -> io::Result<()> {
+        let begun = Owner {
+            state: state_number(OwnerState::Live),
+            created_ns: nanoseconds(now),
+            ..nobody(1)
+        };
+        self.store.set_owner(OVERFLOW, &begun)
     }
 
     /// The slots that are somebody's.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use aya::maps::{Array, IterableMap as _, HashMap, Map, MapData, MapError};
+use aya::maps::{Array, HashMap, IterableMap as _, Map, MapData, MapError};
 use berth_ebpf_common as abi;
 use berth_ebpf_common::{DetailValue, Owner, SlotValue, TcpValue, Workload, WorkloadKey};
 
@@ -77,8 +77,12 @@ impl Pinned {
             source,
         };
         Ok(Self {
-            owners: Map::Array(get(abi::maps::OWNERS)?).try_into().map_err(typed)?,
-            workloads: Map::HashMap(get(abi::maps::WORKLOADS)?).try_into().map_err(typed)?,
+            owners: Map::Array(get(abi::maps::OWNERS)?)
+                .try_into()
+                .map_err(typed)?,
+            workloads: Map::HashMap(get(abi::maps::WORKLOADS)?)
+                .try_into()
+                .map_err(typed)?,
             slots: Map::Array(slots).try_into().map_err(typed)?,
             details: Map::Array(details).try_into().map_err(typed)?,
             tcp: Map::Array(tcp).try_into().map_err(typed)?,

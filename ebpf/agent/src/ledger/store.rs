@@ -66,3 +66,37 @@ pub const fn state_number(state: OwnerState) -> u32 {
         OwnerState::Ended => 2,
     }
 }
+
+impl Store for Box<dyn Store> {
+    fn slots(&self) -> u32 {
+        self.as_ref().slots()
+    }
+
+    fn owner(&self, slot: u32) -> io::Result<Owner> {
+        self.as_ref().owner(slot)
+    }
+
+    fn set_owner(&mut self, slot: u32, owner: &Owner) -> io::Result<()> {
+        self.as_mut().set_owner(slot, owner)
+    }
+
+    fn counted(&self, slot: u32) -> Counted {
+        self.as_ref().counted(slot)
+    }
+
+    fn clear(&mut self, slot: u32) -> io::Result<()> {
+        self.as_mut().clear(slot)
+    }
+
+    fn workloads(&self) -> io::Result<Vec<(WorkloadKey, Workload)>> {
+        self.as_ref().workloads()
+    }
+
+    fn workload(&self, key: &WorkloadKey) -> io::Result<Option<Workload>> {
+        self.as_ref().workload(key)
+    }
+
+    fn set_workload(&mut self, key: &WorkloadKey, workload: &Workload) -> io::Result<()> {
+        self.as_mut().set_workload(key, workload)
+    }
+}

@@ -39,8 +39,14 @@ impl Counted {
             transmit,
             reserved: _,
         } = shard;
-        add_counts(self.totals.receive_detail.as_flattened_mut(), receive.as_flattened());
-        add_counts(self.totals.transmit_detail.as_flattened_mut(), transmit.as_flattened());
+        add_counts(
+            self.totals.receive_detail.as_flattened_mut(),
+            receive.as_flattened(),
+        );
+        add_counts(
+            self.totals.transmit_detail.as_flattened_mut(),
+            transmit.as_flattened(),
+        );
     }
 
     /// What the device must have counted meanwhile, receive and transmit.
@@ -71,23 +77,29 @@ pub fn add_totals(to: &mut Totals, more: &Totals) {
         transmit_detail,
         resets,
         tcp,
-        ..
     } = more;
     add_counts(&mut to.receive, receive);
     add_counts(&mut to.transmit, transmit);
-    add_counts(to.receive_detail.as_flattened_mut(), receive_detail.as_flattened());
-    add_counts(to.transmit_detail.as_flattened_mut(), transmit_detail.as_flattened());
+    add_counts(
+        to.receive_detail.as_flattened_mut(),
+        receive_detail.as_flattened(),
+    );
+    add_counts(
+        to.transmit_detail.as_flattened_mut(),
+        transmit_detail.as_flattened(),
+    );
     for (to, more) in to.resets.iter_mut().zip(resets) {
         add(to, *more);
     }
     add_tcp(&mut to.tcp, tcp);
 }
 
-/// Adds what nothing is known of but that it was there: receive and transmit.
+/// Adds what nothing is known of but that it was there, receive and transmit: of each way to tell
+/// traffic apart, the last is that.
 pub fn add_unnamed(to: &mut Totals, more: [Count; 2]) {
-    const OTHER: usize = index(Scope::Other as u32);
-    const PROTOCOL: usize = index(Protocol::Other as u32);
-    const FAMILY: usize = index(Family::None as u32);
+    const OTHER: usize = Scope::ALL.len() - 1;
+    const PROTOCOL: usize = Protocol::ALL.len() - 1;
+    const FAMILY: usize = Family::ALL.len() - 1;
     let [received, sent] = more;
     let ways = [
         (&mut to.receive, &mut to.receive_detail, received),
@@ -97,7 +109,10 @@ pub fn add_unnamed(to: &mut Totals, more: [Count; 2]) {
         if let Some(scope) = scopes.get_mut(OTHER) {
             add_count(scope, more);
         }
-        if let Some(detail) = details.get_mut(PROTOCOL).and_then(|row| row.get_mut(FAMILY)) {
+        if let Some(detail) = details
+            .get_mut(PROTOCOL)
+            .and_then(|row| row.get_mut(FAMILY))
+        {
             add_count(detail, more);
         }
     }
@@ -116,11 +131,6 @@ pub fn add_count(to: &mut Count, more: Count) {
     let Count { bytes, packets } = more;
     add(&mut to.bytes, bytes);
     add(&mut to.packets, packets);
-}
-
-#[expect(clippy::as_conversions, reason = "a discriminant below 5, in a constant")]
-const fn index(discriminant: u32) -> usize {
-    discriminant as usize
 }
 
 fn minus(all: Count, surplus: Count) -> Count {

@@ -54,14 +54,17 @@ impl<S: Store> Ledger<S> {
     }
 
     /// Whether a slot that has ended stands in its workload already.
+    ///
+    /// # Errors
+    /// The kernel's.
     pub fn is_folded(&self, slot: u32) -> io::Result<bool> {
         let Some(found) = self.slots.get(&slot) else {
             return Ok(false);
         };
         let entry = self.find(found.workload())?;
-        Ok(entry.and_then(|(_, entry)| entry).is_some_and(|entry| {
-            (entry.slot, entry.generation) == (slot, found.generation)
-        }))
+        Ok(entry
+            .and_then(|(_, entry)| entry)
+            .is_some_and(|entry| (entry.slot, entry.generation) == (slot, found.generation)))
     }
 
     /// Adds what a slot has counted to its workload, in one update, and nothing when that is done.
@@ -202,9 +205,15 @@ fn key(name: &WorkloadName, attempt: u8) -> WorkloadKey {
     } = name;
     // No part of a name has a zero in it.
     let text = format!("{attempt}\0{kind}\0{namespace}\0{name}");
-    let halves = [fnv1a(text.as_bytes()), fnv1a(format!("{text}\0").as_bytes())];
+    let halves = [
+        fnv1a(text.as_bytes()),
+        fnv1a(format!("{text}\0").as_bytes()),
+    ];
     let mut whole = [0; 16];
-    for (to, from) in whole.iter_mut().zip(halves.iter().flat_map(|half| half.to_be_bytes())) {
+    for (to, from) in whole
+        .iter_mut()
+        .zip(halves.iter().flat_map(|half| half.to_be_bytes()))
+    {
         *to = from;
     }
     WorkloadKey(whole)

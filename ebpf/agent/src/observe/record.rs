@@ -57,7 +57,7 @@ pub fn read(run_dir: &Path) -> Found {
         };
         let name = entry.file_name().to_string_lossy().into_owned();
         // The plugin writes beside, and renames.
-        if !name.ends_with(".json") || name.starts_with('.') {
+        if Path::new(&name).extension().is_none_or(|end| end != "json") || name.starts_with('.') {
             continue;
         }
         match read_one(&entry.path(), &name) {

@@ -36,8 +36,8 @@ pub fn workload(
     }
 }
 
-/// A pod's name without what its controller added: `-<hash>-<5>` of a Deployment, `-<number>` of a
-/// StatefulSet, `-<5>` of a DaemonSet, ReplicaSet or Job, `-<minutes>-<5>` of a CronJob.
+/// A pod's name without what its controller added: `-<hash>-<5>` of a `Deployment`, `-<number>` of a
+/// `StatefulSet`, `-<5>` of a `DaemonSet`, `ReplicaSet` or `Job`, `-<minutes>-<5>` of a `CronJob`.
 fn without_suffix(name: &str) -> &str {
     let Some((rest, last)) = name.rsplit_once('-').filter(|(rest, _)| !rest.is_empty()) else {
         return name;
@@ -49,7 +49,9 @@ fn without_suffix(name: &str) -> &str {
         return name;
     }
     match rest.rsplit_once('-') {
-        Some((deployment, hash)) if !deployment.is_empty() && (is_hash(hash) || is_minutes(hash)) => {
+        Some((deployment, hash))
+            if !deployment.is_empty() && (is_hash(hash) || is_minutes(hash)) =>
+        {
             deployment
         }
         _ => rest,
@@ -62,15 +64,17 @@ fn is_generated(part: &str) -> bool {
 
 /// The hash of a pod template: up to ten characters, and no fewer than six in practice.
 fn is_hash(part: &str) -> bool {
-    matches!(part.len(), 6..=10) && is_generated(part) && part.contains(|c: char| c.is_ascii_digit())
+    matches!(part.len(), 6..=10)
+        && is_generated(part)
+        && part.contains(|c: char| c.is_ascii_digit())
 }
 
-/// The minute a CronJob was due, since 1970.
+/// The minute a `CronJob` was due, since 1970.
 fn is_minutes(part: &str) -> bool {
     part.len() == 8 && part.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The number of a StatefulSet's pod, written without leading zeroes.
+/// The number of a `StatefulSet`'s pod, written without leading zeroes.
 fn is_ordinal(part: &str) -> bool {
     matches!(part.len(), 1..=4)
         && part.bytes().all(|byte| byte.is_ascii_digit())
@@ -85,7 +89,11 @@ mod tests {
     fn a_pods_name_loses_what_its_controller_added() {
         let cases = [
             ("deployment", "web-7d4b9c6f5d-x2x7z", "web"),
-            ("deployment with dashes", "web-front-6b8f9d7c45-bcd24", "web-front"),
+            (
+                "deployment with dashes",
+                "web-front-6b8f9d7c45-bcd24",
+                "web-front",
+            ),
             ("stateful set", "db-0", "db"),
             ("stateful set, many", "db-1234", "db"),
             ("daemon set", "agent-x2x7z", "agent"),

@@ -53,7 +53,7 @@ pub fn of<S: Store>(
             *created = (*created).min(slot.created);
             add_totals(sum, &totals);
         }
-        interfaces.push(interface(*number, slot, totals, notes));
+        interfaces.push(interface(*number, slot, &totals, notes));
     }
     let overflow = ledger.store().counted(OVERFLOW).totals;
     if overflow != Totals::default() {
@@ -79,14 +79,14 @@ pub fn of<S: Store>(
     }
 }
 
-fn interface(number: u32, slot: &Slot, totals: Totals, notes: &Notes) -> Interface {
+fn interface(number: u32, slot: &Slot, totals: &Totals, notes: &Notes) -> Interface {
     let look = notes.looks.get(&number);
     Interface {
         created: slot.created,
         estimated: slot.estimated,
         overflowed: false,
         ended: slot.ended.is_some(),
-        totals,
+        totals: *totals,
         device: look.map(|look| look.counts),
         drift: look.and_then(|look| look.drift),
         ..of_identity(&slot.identity, slot.identity.mode)
@@ -123,12 +123,16 @@ fn of_identity(identity: &Identity, mode: [Mode; 2]) -> Interface {
     }
 }
 
-/// Of the interfaces that have one name, as when a pod of a StatefulSet is made anew, the one that
+/// Of the interfaces that have one name, as when a pod of a `StatefulSet` is made anew, the one that
 /// lives, or else the newest. What the others counted is in their workload's sum.
 fn newest_of_each(interfaces: Vec<Interface>) -> Vec<Interface> {
     let mut newest: BTreeMap<_, Interface> = BTreeMap::new();
     for interface in interfaces {
-        let name = (interface.pod.namespace.clone(), interface.pod.name.clone(), interface.ifname.clone());
+        let name = (
+            interface.pod.namespace.clone(),
+            interface.pod.name.clone(),
+            interface.ifname.clone(),
+        );
         let age = |interface: &Interface| (!interface.ended, interface.created);
         match newest.get(&name) {
             Some(known) if age(known) >= age(&interface) => {}
@@ -141,9 +145,9 @@ fn newest_of_each(interfaces: Vec<Interface>) -> Vec<Interface> {
 fn health<S: Store>(ledger: &Ledger<S>, notes: &Notes, agent: &Agent) -> Health {
     let troubles = &notes.troubles;
     let slots = ledger.slots();
-    let counted = slots
-        .values()
-        .filter(|slot| slot.ended.is_none() && slot.identity.mode.iter().all(|mode| *mode != Mode::Off));
+    let counted = slots.values().filter(|slot| {
+        slot.ended.is_none() && slot.identity.mode.iter().all(|mode| *mode != Mode::Off)
+    });
     let counted = counted.count() + notes.overflowed.len();
     let mut degraded = troubles.sentences();
     degraded.extend(words(ledger, notes));
@@ -157,9 +161,12 @@ fn health<S: Store>(ledger: &Ledger<S>, notes: &Notes, agent: &Agent) -> Health 
             .iter()
             .map(|(reason, failures)| ("interface".into(), (*reason).into(), *failures))
             .collect(),
-        maps: vec![
-            (maps::SLOTS.into(), number(slots.len()), u64::from(ledger.store().slots()), 0),
-        ],
+        maps: vec![(
+            maps::SLOTS.into(),
+            number(slots.len()),
+            u64::from(ledger.store().slots()),
+            0,
+        )],
         map_failures: vec![(maps::OWNERS.into(), troubles.maps)],
         audit_failures: troubles
             .audit

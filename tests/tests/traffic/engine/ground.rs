@@ -139,7 +139,9 @@ impl Ground {
     /// The same of another program.
     pub(crate) fn agent_at(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = self.node.command(program);
-        command.args(["--node", "n1", "--run-dir"]).arg(self.run_dir());
+        command
+            .args(["--node", "n1", "--run-dir"])
+            .arg(self.run_dir());
         command.arg("--bpffs").arg(self.scratch.join("bpf"));
         command.arg("--state-dir").arg(self.node.file("state"));
         command.args(arguments);
@@ -175,11 +177,29 @@ impl Ground {
         Some(counts(&found["totals"]))
     }
 
+    /// The same, when there is an agent that has its maps.
+    pub(crate) fn workload_if_any(&self, name: &str) -> Option<Counts> {
+        self.pins()
+            .join("workloads")
+            .exists()
+            .then(|| self.workload(name))?
+    }
+
+    /// Empties the file system of pins, as a reboot does.
+    pub(crate) fn forget_pins(&self) {
+        let pins = self.scratch.join("bpf");
+        let mut umount = Command::new(debian::require("umount", "mount"));
+        process::output(umount.arg(&pins));
+        let mut mount = Command::new(debian::require("mount", "mount"));
+        process::output(mount.args(["-t", "bpf", "bpf"]).arg(&pins));
+    }
+
     /// Waits until the pod `name` is counted by `mode` both ways.
     pub(crate) fn wait_counted(&self, name: &str, mode: &str) {
         until(PATIENCE, &format!("{name} is counted by {mode}"), || {
-            self.shown(name)
-                .is_some_and(|shown| shown["mode"] == json!([mode, mode]) && shown["ended"] == false)
+            self.shown(name).is_some_and(|shown| {
+                shown["mode"] == json!([mode, mode]) && shown["ended"] == false
+            })
         });
     }
 }
@@ -248,7 +268,10 @@ impl Pod<'_> {
             counted = self.counted();
             device == counted
         });
-        assert!(settled, "{case}: the device has {device:?}, counted were {counted:?}");
+        assert!(
+            settled,
+            "{case}: the device has {device:?}, counted were {counted:?}"
+        );
     }
 
     /// The gateway reaches it.

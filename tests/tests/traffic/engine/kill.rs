@@ -67,7 +67,11 @@ fn at_every_place<'a>(
         // Whatever comes before it may not be needed the second time.
         let ended = becomes_true(PATIENCE, || agent.ended().is_some() || done(&pod));
         let how = agent.ended();
-        assert!(ended, "at {place}: neither killed nor done\n{}", agent.log());
+        assert!(
+            ended,
+            "at {place}: neither killed nor done\n{}",
+            agent.log()
+        );
         if let Some(how) = how {
             assert_eq!(how.signal(), Some(KILLED), "at {place}: {}", agent.log());
         }
@@ -192,7 +196,9 @@ fn case_29_killed_anywhere_while_it_folds_the_workload_has_every_packet_once() {
         |pod| ground.shown(&pod.name).is_none(),
         |pod, place| {
             let mut agent = ground.start(&SOON);
-            until(PATIENCE, "it is folded", || ground.shown(&pod.name).is_none());
+            until(PATIENCE, "it is folded", || {
+                ground.shown(&pod.name).is_none()
+            });
             assert_eq!(
                 ground.workload(&pod.name),
                 Some(last.get()),

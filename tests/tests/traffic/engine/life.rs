@@ -11,7 +11,10 @@ fn from_beginning_to_end(ground: &Ground) {
     let pod = ground.pod("web-7d4b9c6f5d-x2x7z");
     ground.wait_counted(&pod.name, "tcx");
     pod.send(200, 100);
-    assert!(ground.lan.netns().ping(pod.address()), "the gateway reaches it");
+    assert!(
+        ground.lan.netns().ping(pod.address()),
+        "the gateway reaches it"
+    );
     pod.assert_exact("while the agent runs");
 
     agent.stop(Duration::from_secs(20));
@@ -24,8 +27,14 @@ fn from_beginning_to_end(ground: &Ground) {
     let last = pod.counted();
 
     pod.delete();
-    until(PATIENCE, "it is folded", || ground.shown(&pod.name).is_none());
-    assert_eq!(ground.workload("web"), Some(last), "its workload has it all");
+    until(PATIENCE, "it is folded", || {
+        ground.shown(&pod.name).is_none()
+    });
+    assert_eq!(
+        ground.workload("web"),
+        Some(last),
+        "its workload has it all"
+    );
     assert_eq!(ground.links(), [""; 0], "no link is left");
     assert!(agent.lives());
 }

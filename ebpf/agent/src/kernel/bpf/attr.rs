@@ -109,7 +109,7 @@ pub(super) struct ById {
 pub(super) struct Info {
     pub(super) fd: RawFd,
     pub(super) len: u32,
-    pub(super) info: u64,
+    pub(super) found: u64,
 }
 
 #[derive(Debug, Default)]
@@ -143,7 +143,7 @@ pub(super) struct ProgramInfo {
 pub(super) struct Query {
     pub(super) ifindex: u32,
     pub(super) attach_type: u32,
-    pub(super) query_flags: u32,
+    pub(super) which: u32,
     pub(super) attach_flags: u32,
     pub(super) programs: u64,
     pub(super) count: u32,

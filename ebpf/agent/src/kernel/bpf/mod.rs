@@ -90,7 +90,7 @@ pub struct Attached {
 /// The kernel's: `EPERM` without `CAP_BPF`, `ENOMEM` beyond the cgroup's limit.
 pub fn create_map(name: &str, shape: &MapShape) -> io::Result<OwnedFd> {
     let mut attr = MapCreate::new(name, shape);
-    new_fd(call(0, &mut attr)?)
+    call(0, &mut attr).map(new_fd)
 }
 
 /// Pins what `object` is at `path`.
@@ -110,7 +110,7 @@ pub fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
 pub fn open(path: &Path) -> io::Result<OwnedFd> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let mut attr = ObjectAt::new(&path, 0);
-    new_fd(call(7, &mut attr)?)
+    call(7, &mut attr).map(new_fd)
 }
 
 /// Attaches `program` to `hook` of the interface `ifindex` of the thread's network namespace. It
@@ -131,7 +131,7 @@ pub fn attach(
         flags: order.flags(),
         ..LinkCreate::default()
     };
-    new_fd(call(28, &mut attr)?)
+    call(28, &mut attr).map(new_fd)
 }
 
 /// Puts `program` in the place of the one that `link` holds, without a gap.
@@ -174,7 +174,7 @@ pub fn detach(id: u32) -> io::Result<()> {
         id,
         ..ById::default()
     };
-    let link = new_fd(call(30, &mut by_id)?)?;
+    let link = new_fd(call(30, &mut by_id)?);
     let mut attr = ByFd {
         fd: link.as_raw_fd(),
     };
@@ -212,7 +212,7 @@ pub fn maps_of(id: u32) -> io::Result<Vec<u32>> {
         id,
         ..ById::default()
     };
-    let program = new_fd(call(13, &mut by_id)?)?;
+    let program = new_fd(call(13, &mut by_id)?);
     let mut maps = [0_u32; PROGRAM_MAPS];
     let mut found = ProgramInfo {
         map_count: PROGRAM_MAPS.try_into().unwrap_or(0),
@@ -232,7 +232,7 @@ fn info<T>(object: BorrowedFd<'_>, found: &mut T) -> io::Result<()> {
     let mut attr = Info {
         fd: object.as_raw_fd(),
         len: u32::try_from(size_of::<T>()).map_err(io::Error::other)?,
-        info: address(std::slice::from_mut(found)),
+        found: address(std::slice::from_mut(found)),
     };
     call(15, &mut attr).map(drop)
 }
@@ -242,9 +242,9 @@ fn address<T>(of: &mut [T]) -> u64 {
     u64::try_from(of.as_mut_ptr().expose_provenance()).unwrap_or_default()
 }
 
-fn new_fd(raw: RawFd) -> io::Result<OwnedFd> {
+fn new_fd(raw: RawFd) -> OwnedFd {
     // SAFETY: the kernel has just made it for this process, and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+    unsafe { OwnedFd::from_raw_fd(raw) }
 }
 
 /// The system call. `attr` and every buffer it points to must be what `command` reads and writes,
