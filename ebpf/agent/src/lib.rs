@@ -4,4 +4,5 @@
 //! is attached where ([`model`] is what it then knows), folds what has ended into its workload, and
 //! answers whoever asks.
 
+pub mod kernel;
 pub mod model;
