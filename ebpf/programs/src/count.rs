@@ -63,7 +63,13 @@ pub fn count(packet: Packet, way: Way) {
         }
     }
     if level >= LEVEL_DETAIL {
-        detail(packet, network, receives, size, detail_index(slot, processor));
+        detail(
+            packet,
+            network,
+            receives,
+            size,
+            detail_index(slot, processor),
+        );
     }
 }
 
@@ -74,7 +80,7 @@ const NO_NETWORK: Network = Network {
 
 #[inline(always)]
 fn network(packet: Packet) -> Network {
-    let Some(ethertype) = packet.get::<u16>(ETH_BYTES - 2) else {
+    let Some(ethertype) = packet.get::<u16>(ETH_BYTES - 2, ETH_BYTES) else {
         return NO_NETWORK;
     };
     if packet::is_tag(ethertype) {
@@ -106,7 +112,11 @@ unsafe fn add_direction(
         add_count(count, bytes, size.packets);
     }
     // What arrives has lost its tag only just now, behind where the device counts.
-    let counted_tag = if matches!(hook, Hook::Ingress) { tag } else { 0 };
+    let counted_tag = if matches!(hook, Hook::Ingress) {
+        tag
+    } else {
+        0
+    };
     let counted = u64::from(packet.len()) + counted_tag;
     if bytes != counted || size.packets != 1 {
         // SAFETY: as above. It wraps when segments are less than what they were made of.

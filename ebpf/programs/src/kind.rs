@@ -3,7 +3,8 @@
 use berth_ebpf_common::{Family, Protocol};
 
 use crate::packet::{
-    self, ETH_BYTES, ICMP, ICMP6, IPV4, IPV6, Network, Packet, SCTP, TCP, UDP, transport,
+    self, ETH_BYTES, ETH_IPV4_BYTES, ETH_IPV6_BYTES, ICMP, ICMP6, IPV4, IPV6, Network, Packet,
+    SCTP, TCP, UDP, transport,
 };
 
 /// Where it is counted among the details.
@@ -28,10 +29,10 @@ pub fn kind(packet: Packet, network: Network) -> (Protocol, Family) {
 fn protocol(packet: Packet, network: Network) -> Option<u8> {
     let plain = network.offset == ETH_BYTES;
     if plain && network.ethertype == IPV4 {
-        return packet.get::<u8>(ETH_BYTES + 9);
+        return packet.get::<u8>(ETH_BYTES + 9, ETH_IPV4_BYTES);
     }
     if plain && network.ethertype == IPV6 {
-        let next = packet.get::<u8>(ETH_BYTES + 6)?;
+        let next = packet.get::<u8>(ETH_BYTES + 6, ETH_IPV6_BYTES)?;
         if !packet::is_extension(next) {
             return Some(next);
         }
@@ -49,15 +50,17 @@ pub fn is_reset(packet: Packet, network: Network) -> bool {
 }
 
 const FLAGS: u32 = 13;
+const TCP_BYTES: u32 = 20;
 
 #[inline(always)]
 fn flags(packet: Packet, network: Network) -> Option<u8> {
     let plain = network.offset == ETH_BYTES;
     if plain && network.ethertype == IPV4 && whole(packet) {
-        return packet.get(ETH_BYTES + 20 + FLAGS);
+        return packet.get(ETH_IPV4_BYTES + FLAGS, ETH_IPV4_BYTES + TCP_BYTES);
     }
-    if plain && network.ethertype == IPV6 && packet.get::<u8>(ETH_BYTES + 6)? == TCP {
-        return packet.get(ETH_BYTES + 40 + FLAGS);
+    if plain && network.ethertype == IPV6 && packet.get::<u8>(ETH_BYTES + 6, ETH_IPV6_BYTES)? == TCP
+    {
+        return packet.get(ETH_IPV6_BYTES + FLAGS, ETH_IPV6_BYTES + TCP_BYTES);
     }
     let found = transport(packet, network)?;
     if found.headless {
@@ -70,8 +73,8 @@ fn flags(packet: Packet, network: Network) -> Option<u8> {
 #[inline(always)]
 fn whole(packet: Packet) -> bool {
     const OFFSET: u16 = 0x1fff_u16.to_be();
-    packet.get::<u8>(ETH_BYTES) == Some(0x45)
+    packet.get::<u8>(ETH_BYTES, ETH_IPV4_BYTES) == Some(0x45)
         && packet
-            .get::<u16>(ETH_BYTES + 6)
+            .get::<u16>(ETH_BYTES + 6, ETH_IPV4_BYTES)
             .is_some_and(|fragment| fragment & OFFSET == 0)
 }

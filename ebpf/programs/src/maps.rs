@@ -11,8 +11,7 @@ use berth_ebpf_common as abi;
 const MAPPED: u32 = 1 << 10;
 
 #[map(name = "slots")]
-pub static SLOTS: Array<abi::SlotValue> =
-    Array::with_max_entries(abi::SLOTS * abi::SHARDS, MAPPED);
+pub static SLOTS: Array<abi::SlotValue> = Array::with_max_entries(abi::SLOTS * abi::SHARDS, MAPPED);
 
 #[map(name = "details")]
 pub static DETAILS: Array<abi::DetailValue> =

@@ -6,6 +6,10 @@ use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::bpf_skb_load_bytes;
 
 pub const ETH_BYTES: u32 = 14;
+/// With the IPv4 header, without options.
+pub const ETH_IPV4_BYTES: u32 = ETH_BYTES + 20;
+/// With the IPv6 header, without extensions.
+pub const ETH_IPV6_BYTES: u32 = ETH_BYTES + 40;
 /// A tag of 802.1Q or 802.1ad.
 pub const TAG_BYTES: u32 = 4;
 
@@ -35,16 +39,18 @@ impl Packet {
         unsafe { (*self.skb).len }
     }
 
-    /// What is at `offset`, which is a constant: from memory when the packet's first part reaches so
-    /// far, which it nearly always does, else by [`Self::load`].
+    /// What is at `offset` within the first `reach` bytes, both of them constants: from memory when
+    /// the packet's first part reaches so far, which it nearly always does, else by [`Self::load`].
+    ///
+    /// All that is read with one `reach` costs one comparison.
     #[inline(always)]
-    pub fn get<T: Copy>(self, offset: u32) -> Option<T> {
+    pub fn get<T: Copy>(self, offset: u32, reach: u32) -> Option<T> {
         // SAFETY: as above. The verifier holds that nothing behind the end is read, and this
         // processor reads unaligned (`allows-misaligned-mem-access`).
         unsafe {
             let data = (*self.skb).data as usize;
             let end = (*self.skb).data_end as usize;
-            if data + offset as usize + size_of::<T>() <= end {
+            if data + reach as usize <= end {
                 return Some(((data + offset as usize) as *const T).read_unaligned());
             }
         }
@@ -151,11 +157,12 @@ fn behind_ipv6(packet: Packet, at: u32) -> Option<Transport> {
             break;
         }
         let [next, length, a, b] = packet.load::<[u8; 4]>(found.offset)?;
-        let bytes = 8 + u32::from(length) * match found.protocol {
-            FRAGMENT => 0,
-            AUTHENTICATION => 4,
-            _ => 8,
-        };
+        let bytes = 8 + u32::from(length)
+            * match found.protocol {
+                FRAGMENT => 0,
+                AUTHENTICATION => 4,
+                _ => 8,
+            };
         if found.protocol == FRAGMENT {
             found.headless = a | (b & 0xf8) != 0;
         }

@@ -5,7 +5,7 @@ use berth_ebpf_common::Scope;
 
 use crate::count::Way;
 use crate::maps::{NEAR4, NEAR6, SCOPE4, SCOPE6};
-use crate::packet::{ETH_BYTES, IPV4, IPV6, Network, Packet};
+use crate::packet::{ETH_BYTES, ETH_IPV4_BYTES, ETH_IPV6_BYTES, IPV4, IPV6, Network, Packet};
 
 #[inline(always)]
 pub fn scope(packet: Packet, network: Network, way: Way) -> u32 {
@@ -15,13 +15,18 @@ pub fn scope(packet: Packet, network: Network, way: Way) -> u32 {
 #[inline(always)]
 fn peer(packet: Packet, network: Network, way: Way) -> Option<u32> {
     // To a group, whoever it comes from.
-    if packet.get::<u8>(0)? & 1 == 1 {
+    if packet.get::<u8>(0, ETH_BYTES)? & 1 == 1 {
         return None;
     }
     let receives = matches!(way, Way::Receive);
     match network.ethertype {
         IPV4 => {
-            let address = at::<u32>(packet, network, if receives { 12 } else { 16 })?;
+            let address = at::<u32>(
+                packet,
+                network,
+                if receives { 12 } else { 16 },
+                ETH_IPV4_BYTES,
+            )?;
             // SAFETY: only whether there is one is asked.
             if unsafe { NEAR4.get(address) }.is_some() {
                 return Some(Scope::SameNode as u32);
@@ -29,7 +34,12 @@ fn peer(packet: Packet, network: Network, way: Way) -> Option<u32> {
             Some(named(SCOPE4.get(Key::new(32, address))))
         }
         IPV6 => {
-            let address = at::<[u32; 4]>(packet, network, if receives { 8 } else { 24 })?;
+            let address = at::<[u32; 4]>(
+                packet,
+                network,
+                if receives { 8 } else { 24 },
+                ETH_IPV6_BYTES,
+            )?;
             // SAFETY: as above.
             if unsafe { NEAR6.get(address) }.is_some() {
                 return Some(Scope::SameNode as u32);
@@ -42,9 +52,9 @@ fn peer(packet: Packet, network: Network, way: Way) -> Option<u32> {
 
 /// A field of the network header, which nearly always follows the Ethernet header.
 #[inline(always)]
-fn at<T: Copy>(packet: Packet, network: Network, field: u32) -> Option<T> {
+fn at<T: Copy>(packet: Packet, network: Network, field: u32, reach: u32) -> Option<T> {
     if network.offset == ETH_BYTES {
-        packet.get(ETH_BYTES + field)
+        packet.get(ETH_BYTES + field, reach)
     } else {
         packet.load(network.offset + field)
     }

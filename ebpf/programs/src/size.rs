@@ -48,7 +48,11 @@ pub fn frame(packet: Packet, hook: Hook) -> Size {
 pub fn tag(packet: Packet) -> u64 {
     // SAFETY: the context is the kernel's, and every classifier may read this field.
     let present = unsafe { (*packet.skb).vlan_present };
-    if present == 0 { 0 } else { u64::from(TAG_BYTES) }
+    if present == 0 {
+        0
+    } else {
+        u64::from(TAG_BYTES)
+    }
 }
 
 /// The size from the network header on, of a packet that begins with it.

@@ -31,7 +31,8 @@ pub fn within(packet: Packet, outer: Transport) -> Option<Network> {
 fn gre(packet: Packet, offset: u32) -> Option<Network> {
     let [flags, ethertype] = packet.load::<[u16; 2]>(offset)?;
     let flags = u16::from_be(flags);
-    let words = 1 + u32::from(flags >> 15) + u32::from(flags >> 13 & 1) + u32::from(flags >> 12 & 1);
+    let words =
+        1 + u32::from(flags >> 15) + u32::from(flags >> 13 & 1) + u32::from(flags >> 12 & 1);
     carried(packet, offset + words * 4, ethertype)
 }
 
