@@ -7,8 +7,8 @@ use berth_ebpf_common::OVERFLOW;
 use berth_types::fnv1a;
 
 use crate::kernel::hooks::Target;
+use crate::kernel::load::Way;
 use crate::kernel::pins::{Pin, PinName};
-use crate::kernel::program::Way;
 use crate::ledger::{Identity, Life, Slot};
 use crate::model::Mode;
 use crate::observe::{Found, file_name};

@@ -63,7 +63,8 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         self.shared.notes().looks = looks;
     }
 
-    /// The device was read first: what it has more than we is what we have missed; what we have
+    /// In packets: a macvlan counts the header of its neighbours' broadcasts twice, so that its bytes
+    /// are more than there were. The device was read first: what it has more than we is what we have missed; what we have
     /// more than it may have come since.
     fn drift(&self, slot: u32, device: [Count; 2]) -> Option<[f64; 2]> {
         let ledger = self.shared.ledger();
@@ -73,7 +74,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         let all = ours.into_iter().zip(found.identity.accounted()).zip(device);
         for (drift, ((mut ours, base), device)) in drift.iter_mut().zip(all) {
             add_count(&mut ours, base);
-            *drift = ratio(device.bytes.saturating_sub(ours.bytes), device.bytes);
+            *drift = ratio(device.packets.saturating_sub(ours.packets), device.packets);
         }
         Some(drift)
     }

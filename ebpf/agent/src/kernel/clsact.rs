@@ -13,8 +13,8 @@ use super::bpf::Hook;
 use super::device::Device;
 use super::fault::checkpoint;
 use super::hooks::{AttachError, Target};
+use super::load::{Programs, Way};
 use super::netlink;
-use super::program::{Programs, Way};
 use super::tcx::{failed, hook};
 use crate::model::Mode;
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use super::bpf::Order;
 use super::device::{self, Device, Which};
+use super::load::{Constants, LoadError, Maps, Programs, Way};
 use super::netns::{self, NetnsError};
 use super::pins::{self, Pin, PinName};
-use super::program::{Constants, LoadError, Programs, Way};
 use super::{clsact, tcx};
 use crate::ledger::Place;
 use crate::model::Mode;
@@ -214,6 +214,7 @@ impl Kernel {
                 Place::Node { .. } => 1,
             },
             tcp: self.manner.tcp,
+            depth: 0,
         }
     }
 
@@ -286,7 +287,7 @@ impl Hooks for Kernel {
             self.detach(target)?;
             return Ok([Mode::Device; 2]);
         }
-        let mut programs = Programs::load(&self.folder, &self.constants(target))?;
+        let mut programs = Programs::load(&self.constants(target), Maps::Pinned(&self.folder))?;
         at(&target.place, |device| {
             self.attach_here(target, &device, &mut programs)
         })?

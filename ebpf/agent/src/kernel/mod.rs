@@ -9,13 +9,13 @@ mod clsact;
 pub mod device;
 pub mod fault;
 pub mod hooks;
+pub mod load;
 pub mod lock;
 pub mod mapped;
 pub mod maps;
 mod netlink;
 pub mod netns;
 pub mod pins;
-pub mod program;
 mod tcx;
 
 pub use boxed::DeviceOnly;

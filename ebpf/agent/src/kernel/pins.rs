@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::bpf;
 use super::fault::checkpoint;
-use super::program::Way;
+use super::load::Way;
 
 /// Whose link a pin is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,8 +10,8 @@ use super::bpf::{self, Hook, Order};
 use super::device::Device;
 use super::fault::checkpoint;
 use super::hooks::{AttachError, Target};
+use super::load::{Programs, Way};
 use super::pins;
-use super::program::{Programs, Way};
 use crate::ledger::Place;
 
 /// How links are made.
@@ -32,7 +32,7 @@ impl Tcx<'_> {
         &self,
         target: &Target,
         device: &Device,
-        programs: &Programs,
+        programs: &mut Programs,
     ) -> Result<(), AttachError> {
         for way in Way::BOTH {
             self.attach_way(target, device, programs, way)?;
@@ -44,13 +44,13 @@ impl Tcx<'_> {
         &self,
         target: &Target,
         device: &Device,
-        programs: &Programs,
+        programs: &mut Programs,
         way: Way,
     ) -> Result<(), AttachError> {
         let name = target.pin(way);
         let path = name.path(self.folder);
         let hook = hook(&target.place, way);
-        let program = programs.fd(way)?;
+        let program = programs.descriptor(way)?;
         let found = pins::look(self.folder, name).map_err(failed("look at a pin"))?;
         let alive = found.filter(|pin| pin.ifindex == device.ifindex);
         self.remove_others(device, hook, alive.map(|pin| pin.link))?;

@@ -43,7 +43,7 @@ fn case_28_pods_come_and_go_and_no_pin_slot_descriptor_or_namespace_is_left() {
             pod.send(3, 64);
         }
         for pod in &pods {
-            pod.assert_exact("before its end");
+            pod.assert_exact_among_others("before its end");
         }
         for pod in &pods {
             let device = pod.device();
@@ -93,7 +93,7 @@ fn what_was_there_before_the_agent_does_not_keep_it_from_answering() {
         ground.links().len() == pods.len() * 2
     });
     for pod in &pods {
-        pod.assert_exact("it began with the device's counters");
+        pod.assert_exact_among_others("it began with the device's counters");
     }
     agent.stop(PATIENCE);
 }

@@ -274,6 +274,19 @@ impl Pod<'_> {
         );
     }
 
+    /// The same, but for the received bytes: a macvlan counts the header of its neighbours' broadcasts
+    /// twice.
+    #[track_caller]
+    pub(crate) fn assert_exact_among_others(&self, case: &str) {
+        let mut both = (self.device(), self.counted());
+        let settled = e2e::wait::becomes_true(Duration::from_secs(20), || {
+            both = (self.device(), self.counted());
+            let (device, counted) = both;
+            device.transmit == counted.transmit && device.receive.1 == counted.receive.1
+        });
+        assert!(settled, "{case}: device and counted: {both:?}");
+    }
+
     /// The gateway reaches it.
     pub(crate) fn address(&self) -> IpAddr {
         let addresses = self.netns.addresses("eth0");
