@@ -127,6 +127,7 @@ fn hostile_records_are_named_and_nobody_elses_counting_changes() {
     let vanished: Value = {
         let mut record: Value = serde_json::from_str(&foreign).unwrap();
         record["netns"]["path"] = "/nowhere".into();
+        record["pod"]["name"] = "other".into();
         record
     };
     fs::write(records.join("a-eth0.json"), "{").unwrap();

@@ -158,3 +158,13 @@ const _: () = assert!(size_of::<MapCreate>() == 44);
 const _: () = assert!(size_of::<LinkCreate>() == 32);
 const _: () = assert!(size_of::<Query>() == 64);
 const _: () = assert!(size_of::<ProgramInfo>() == 64);
+
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(super) struct Element {
+    pub(super) map: RawFd,
+    pub(super) padding: u32,
+    pub(super) key: u64,
+    pub(super) value: u64,
+    pub(super) flags: u64,
+}

@@ -19,7 +19,8 @@ use nix::libc;
 
 pub use attr::MapShape;
 use attr::{
-    ByFd, ById, Info, LinkCreate, LinkInfo, LinkUpdate, MapCreate, ObjectAt, ProgramInfo, Query,
+    ByFd, ById, Element, Info, LinkCreate, LinkInfo, LinkUpdate, MapCreate, ObjectAt, ProgramInfo,
+    Query,
 };
 
 /// Most programs of one hook that are looked at.
@@ -226,6 +227,39 @@ pub fn maps_of(id: u32) -> io::Result<Vec<u32>> {
     )?;
     let count = usize::try_from(found.map_count).unwrap_or(0);
     Ok(maps.into_iter().take(count).collect())
+}
+
+/// Reads the value at `key` of a map whose values are as long as `value`; `false` without one.
+///
+/// # Errors
+/// The kernel's.
+pub fn lookup(map: BorrowedFd<'_>, key: &mut [u8], value: &mut [u8]) -> io::Result<bool> {
+    found(call(1, &mut element(map, address(key), address(value))))
+}
+
+/// Puts the key that follows `key` into `next`, or the first; `false` behind the last.
+///
+/// # Errors
+/// The kernel's.
+pub fn next_key(map: BorrowedFd<'_>, key: Option<&mut [u8]>, next: &mut [u8]) -> io::Result<bool> {
+    let key = key.map_or(0, address);
+    found(call(4, &mut element(map, key, address(next))))
+}
+
+fn element(map: BorrowedFd<'_>, key: u64, value: u64) -> Element {
+    Element {
+        map: map.as_raw_fd(),
+        key,
+        value,
+        ..Element::default()
+    }
+}
+
+fn found(answer: io::Result<RawFd>) -> io::Result<bool> {
+    match answer {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        other => other.map(|_| true),
+    }
 }
 
 fn info<T>(object: BorrowedFd<'_>, found: &mut T) -> io::Result<()> {
