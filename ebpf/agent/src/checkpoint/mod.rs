@@ -156,36 +156,22 @@ pub fn restore<S: Store>(
     checkpoint: &Checkpoint,
     found: &Found,
 ) -> io::Result<usize> {
-    let mut sums: BTreeMap<&WorkloadName, (Timestamp, Totals)> = BTreeMap::new();
-    let ended = checkpoint
-        .workloads
-        .iter()
-        .map(|sum| (&sum.workload, sum.created, &sum.totals));
+    let mut sums: BTreeMap<WorkloadName, (Timestamp, Totals)> = BTreeMap::new();
+    let ended = checkpoint.workloads.iter();
+    let ended = ended.map(|sum| (&sum.workload, sum.created, &sum.totals));
     let over = checkpoint
         .live
         .iter()
         .filter(|live| !found.wanted.contains_key(&live.life()))
         .map(|live| (&live.workload, live.created, &live.totals));
     for (workload, created, totals) in ended.chain(over) {
-        let (first, sum) = sums.entry(workload).or_insert((created, Totals::default()));
-        *first = (*first).min(created);
+        let sum = sums.entry(workload.clone());
+        let (first, sum) = sum.or_insert((created, Totals::default()));
+        *first = created.min(*first);
         add_totals(sum, &totals.totals());
     }
-    let others = WorkloadName::others();
-    let (mut rest, mut first) = sums.remove(&others).map_or_else(
-        || (Totals::default(), Timestamp::UNIX_EPOCH),
-        |(first, totals)| (totals, first),
-    );
     let count = sums.len();
-    for (workload, (created, totals)) in sums {
-        if !ledger.restore(workload, &totals, created)? {
-            add_totals(&mut rest, &totals);
-            first = created;
-        }
-    }
-    if rest != Totals::default() {
-        ledger.restore(&others, &rest, first)?;
-    }
+    ledger.restore_all(sums)?;
     Ok(count)
 }
 

@@ -28,6 +28,9 @@ pub(super) enum Failure {
     /// The pinned maps.
     #[error(transparent)]
     Maps(#[from] MapsError),
+    /// An agent of another version has begun to take over, and was not done.
+    #[error("the agent of version {0} of the maps has taken these over, and was not done")]
+    TakenOver(u32),
     /// Another agent.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -44,6 +47,11 @@ impl Failure {
             Self::Bpffs(error) => error.hint().into(),
             Self::Maps(error) => error.hint(),
             Self::Lock(error) => error.hint().into(),
+            Self::TakenOver(_) => {
+                "start that agent until it has replaced all programs, which takes seconds, and then this \
+                 one; or run its `uninstall`"
+                    .into()
+            }
             Self::Io(_) => "look at `dmesg` for what the kernel says".into(),
         }
     }

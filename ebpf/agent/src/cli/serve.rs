@@ -16,7 +16,7 @@ use crate::engine::{Chain, Engine, Shared, Stop, now, run};
 use crate::kernel::hooks::{Hooks, Kernel};
 use crate::kernel::lock::{Alone, LockError};
 use crate::kernel::{DeviceOnly, bpffs, lock, maps};
-use crate::ledger::{Ledger, Memory, Pinned, Store};
+use crate::ledger::{Formers, Ledger, Memory, Pinned, Store, adopt};
 use crate::observe;
 use crate::scope::ScopeMaps;
 
@@ -106,7 +106,10 @@ fn whole_ground(config: &Config) -> Result<Ground, Failure> {
 
 /// In new maps: goes on from what was written down before the reboot.
 fn begin<S: Store>(ledger: &mut Ledger<S>, config: &Config, kept: bool) -> Result<(), Failure> {
-    if !kept || !ledger.is_new()? {
+    if !kept {
+        return Ok(());
+    }
+    if take_over(ledger, config)? || !ledger.is_new()? {
         return Ok(());
     }
     match checkpoint::read(&config.state_dir) {
@@ -120,6 +123,45 @@ fn begin<S: Store>(ledger: &mut Ledger<S>, config: &Config, kept: bool) -> Resul
     }
     ledger.begin(now().time)?;
     Ok(())
+}
+
+/// Goes on from another version's maps; `false` when there are none.
+fn take_over<S: Store>(ledger: &mut Ledger<S>, config: &Config) -> Result<bool, Failure> {
+    let mut found = false;
+    for (abi, folder) in maps::other_versions(&config.bpffs) {
+        let formers = match Formers::open(abi, &folder) {
+            Ok(formers) => formers,
+            // Its agent's successor was killed while it removed them.
+            Err(_) if !ledger.is_new()? && !ledger.names(abi) => {
+                adopt::remove(&folder)?;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (theirs, ours) = (formers.begun()?, ledger.begun()?);
+        ledger.read_with(formers);
+        match (theirs, ours) {
+            // Killed before it took anything over: it is removed with the others.
+            (None, _) => {}
+            (Some(_), None) => {
+                ledger.take_over(abi)?;
+                found = true;
+            }
+            // It took over from us, and was not done.
+            (Some(theirs), Some(ours)) if theirs > ours => {
+                return Err(Failure::TakenOver(abi));
+            }
+            (Some(_), Some(_)) => found = true,
+        }
+    }
+    if found {
+        if ledger.is_new()? {
+            ledger.begin(now().time)?;
+        }
+        ledger.move_links(&maps::folder_of(&config.bpffs))?;
+        info!("went on from another version's counters");
+    }
+    Ok(found)
 }
 
 fn write_down<S: Store>(shared: &Shared<S>, state_dir: &Path) {

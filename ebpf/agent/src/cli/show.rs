@@ -8,7 +8,7 @@ use crate::args::Format;
 use crate::config::Config;
 use crate::engine::{Notes, now};
 use crate::kernel::{bpffs, lock, maps};
-use crate::ledger::{Ledger, Pinned, sum};
+use crate::ledger::{Formers, Ledger, Pinned, sum};
 use crate::model::Snapshot;
 use crate::snapshot::{self, Agent};
 use crate::uninstall;
@@ -79,7 +79,12 @@ fn read(config: &Config) -> Result<Snapshot, Failure> {
     let mut before = None;
     let mut tries = 0;
     loop {
-        let ledger = Ledger::open(Pinned::open(&folder)?, now().uptime)?;
+        let mut ledger = Ledger::open(Pinned::open(&folder)?, now().uptime)?;
+        for (abi, folder) in maps::other_versions(&config.bpffs) {
+            if let Ok(formers) = Formers::open(abi, &folder) {
+                ledger.read_with(formers);
+            }
+        }
         let snapshot = snapshot::of(&ledger, &notes, &agent, now().time);
         // Slots that were given or freed between two looks may be in both sums, or in none.
         let owners: Vec<_> = owners(&ledger);
@@ -91,10 +96,13 @@ fn read(config: &Config) -> Result<Snapshot, Failure> {
     }
 }
 
-fn owners(ledger: &Ledger<Pinned>) -> Vec<(u32, u64, bool)> {
+fn owners(ledger: &Ledger<Pinned>) -> Vec<(u32, u64, bool, bool)> {
     let slots = ledger.slots().iter();
     slots
-        .map(|(slot, found)| (*slot, found.generation, found.ended.is_some()))
+        .map(|(slot, found)| {
+            let moved = found.identity.former.is_none();
+            (*slot, found.generation, found.ended.is_some(), moved)
+        })
         .collect()
 }
 

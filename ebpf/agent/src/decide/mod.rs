@@ -162,6 +162,9 @@ fn of_slot(view: &View<'_>, slot: u32, found: &Slot) -> Option<Step> {
     if found.identity.program != 0 || !pinned.is_empty() {
         return (!view.waiting.contains(&life)).then_some(Step::Detach(slot));
     }
+    if found.identity.former.is_some() {
+        return None;
+    }
     // Slots that are needed are not kept for show.
     let hold = if view.vacant == 0 {
         GRACE

@@ -74,6 +74,8 @@ pub struct Engine<S, H> {
     backoff: BTreeMap<Life, Backoff>,
     /// Slots whose filters are gone.
     lost: BTreeSet<u32>,
+    /// Since when slots that go on from another version's count here alone.
+    moved: BTreeMap<u32, Duration>,
 }
 
 /// When to try again.
@@ -113,6 +115,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             hold,
             backoff: BTreeMap::new(),
             lost: BTreeSet::new(),
+            moved: BTreeMap::new(),
         }
     }
 
@@ -141,7 +144,34 @@ impl<S: Store, H: Hooks> Engine<S, H> {
                 self.apply(step, found, now);
             }
         }
+        self.settle(now)?;
         self.note_links()
+    }
+
+    /// Writes what other versions' slots had counted into ours, when nobody counts there any more, and
+    /// removes their maps at last.
+    fn settle(&mut self, now: Moment) -> io::Result<()> {
+        let mut ledger = self.shared.ledger();
+        let mut here = Vec::new();
+        for (slot, found) in ledger.slots() {
+            if found.identity.former.is_none() {
+                continue;
+            }
+            let target = decide::target(*slot, found);
+            let replaced = found.identity.program == self.hooks.fingerprint(&target);
+            let detached = found.ended.is_some() && found.identity.program == 0;
+            if replaced || detached {
+                here.push(*slot);
+            }
+        }
+        for slot in here {
+            let since = *self.moved.entry(slot).or_insert(now.uptime);
+            if now.uptime.saturating_sub(since) > decide::GRACE {
+                ledger.settle(slot)?;
+                self.moved.remove(&slot);
+            }
+        }
+        ledger.remove_formers()
     }
 
     fn decide(&mut self, found: &Found, now: Moment) -> io::Result<Vec<Step>> {

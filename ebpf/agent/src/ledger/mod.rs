@@ -12,7 +12,10 @@
 //! between folding and freeing finds that the first is done. The next slot is folded into it only
 //! when that one is free.
 
+pub mod adopt;
+mod former;
 mod identity;
+mod layout;
 mod memory;
 mod pinned;
 mod store;
@@ -27,7 +30,9 @@ use berth_ebpf_common::{Count, OVERFLOW, Owner, OwnerState, Totals};
 use jiff::Timestamp;
 
 use crate::model::{DeviceCounts, WorkloadName};
+pub use former::Formers;
 pub use identity::{Family, Former, Identity, Life, Place};
+pub use layout::Layout;
 pub use memory::Memory;
 pub use pinned::Pinned;
 pub use store::{Store, nobody, state_number};
@@ -67,6 +72,8 @@ pub struct Ledger<S> {
     free: BTreeMap<u32, u64>,
     /// Slots whose owner's words cannot be read. Nobody gets them.
     unreadable: BTreeSet<u32>,
+    /// Other versions' maps, by their numbers, while slots go on from theirs.
+    formers: BTreeMap<u32, Formers>,
 }
 
 impl<S: Store> Ledger<S> {
@@ -79,6 +86,7 @@ impl<S: Store> Ledger<S> {
             slots: BTreeMap::new(),
             free: BTreeMap::new(),
             unreadable: BTreeSet::new(),
+            formers: BTreeMap::new(),
             store,
         };
         for slot in 1..ledger.store.slots() {
@@ -102,6 +110,16 @@ impl<S: Store> Ledger<S> {
     pub fn is_new(&self) -> io::Result<bool> {
         let owner = self.store.owner(OVERFLOW)?;
         Ok(owner.state == state_number(OwnerState::Free))
+    }
+
+    /// When that was done; `None` when it was not.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn begun(&self) -> io::Result<Option<Timestamp>> {
+        let owner = self.store.owner(OVERFLOW)?;
+        let begun = owner.state != state_number(OwnerState::Free);
+        Ok(begun.then(|| timestamp(owner.created_ns)))
     }
 
     /// Notes that everything that was known from before stands in these maps.
@@ -154,6 +172,10 @@ impl<S: Store> Ledger<S> {
         let mut totals = self.store.counted(slot).totals;
         if let Some(found) = self.slots.get(&slot) {
             add_totals(&mut totals, &found.base);
+            if let Some(former) = found.identity.former {
+                // What cannot be read is not lost: it is added when it can be.
+                add_totals(&mut totals, &self.former_totals(former).unwrap_or_default());
+            }
         }
         totals
     }
@@ -208,7 +230,12 @@ impl<S: Store> Ledger<S> {
 
     /// What the device of a slot's interface counted and the slot did not.
     pub fn missed(&self, slot: u32, device: &DeviceCounts) -> [Count; 2] {
-        let Some(found) = self.slots.get(&slot) else {
+        // Until the former counts stand here, the device seems to have more than it has.
+        let Some(found) = self
+            .slots
+            .get(&slot)
+            .filter(|found| found.identity.former.is_none())
+        else {
             return [Count::default(); 2];
         };
         let [received, sent] = self.store.counted(slot).by_device();
@@ -234,11 +261,9 @@ impl<S: Store> Ledger<S> {
     /// The kernel's.
     pub fn make_up(&mut self, slot: u32, missed: [Count; 2]) -> io::Result<()> {
         let nothing = missed == [Count::default(); 2];
-        if self
-            .slots
-            .get(&slot)
-            .is_none_or(|found| nothing && !found.identity.pending)
-        {
+        if self.slots.get(&slot).is_none_or(|found| {
+            found.identity.former.is_some() || (nothing && !found.identity.pending)
+        }) {
             return Ok(());
         }
         self.change(slot, |found| {

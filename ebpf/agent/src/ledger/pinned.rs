@@ -8,7 +8,7 @@ use aya::maps::{Array, HashMap, IterableMap as _, Map, MapData, MapError};
 use berth_ebpf_common as abi;
 use berth_ebpf_common::{DetailValue, Owner, SlotValue, TcpValue, Workload, WorkloadKey};
 
-use super::{Counted, Store};
+use super::{Counted, Layout, Store};
 use crate::kernel::fault::checkpoint;
 use crate::kernel::mapped::Mapped;
 use crate::kernel::maps::{self, MapsError};
@@ -44,6 +44,7 @@ impl Pinned {
         for (name, shape) in maps::ALL {
             drop(maps::open_or_make(folder, name, &shape)?);
         }
+        Layout::own().write(folder)?;
         Self::with(folder, maps::open_or_make)
     }
 

@@ -169,6 +169,29 @@ impl<S: Store> Ledger<S> {
         Ok(true)
     }
 
+    /// [`Ledger::restore`] of all of `sums`; those for which there is no room are one together.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn restore_all(
+        &mut self,
+        mut sums: BTreeMap<WorkloadName, (Timestamp, Totals)>,
+    ) -> io::Result<()> {
+        let others = WorkloadName::others();
+        let none = (Timestamp::MAX, Totals::default());
+        let (mut first, mut rest) = sums.remove(&others).unwrap_or(none);
+        for (workload, (created, totals)) in sums {
+            if !self.restore(&workload, &totals, created)? {
+                add_totals(&mut rest, &totals);
+                first = first.min(created);
+            }
+        }
+        if rest != Totals::default() {
+            self.restore(&others, &rest, first)?;
+        }
+        Ok(())
+    }
+
     /// The key that `name` has or would have, and its entry; `None` when all its keys are taken.
     fn find(&self, name: &WorkloadName) -> io::Result<Option<(WorkloadKey, Option<Workload>)>> {
         for attempt in 0..TRIES {

@@ -6,3 +6,4 @@ mod kill;
 mod life;
 mod restart;
 mod trouble;
+mod upgrade;
