@@ -5,6 +5,8 @@ mod audit;
 mod clock;
 mod health;
 mod run;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -26,6 +28,9 @@ pub use run::{Stop, run};
 
 /// How often decisions are made anew after steps that open the way for others.
 const ROUNDS: usize = 4;
+
+/// What ends sooner than this is not left to the next sweep.
+const RESTLESS: Duration = Duration::from_secs(10);
 
 /// A moment, by both clocks: one that people read, and one that never jumps.
 #[derive(Clone, Copy, Debug)]
@@ -146,6 +151,13 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         }
         self.settle(now)?;
         self.note_links()
+    }
+
+    /// Whether something waits for nothing but time, and not for long.
+    fn is_restless(&self) -> bool {
+        let soon = self.hold < RESTLESS;
+        let ledger = self.shared.ledger();
+        !self.moved.is_empty() || (soon && ledger.slots().values().any(|slot| slot.ended.is_some()))
     }
 
     /// Writes what other versions' slots had counted into ours, when nobody counts there any more, and

@@ -66,7 +66,7 @@ pub fn run<S: Store, H: Hooks>(
         }
         each(now);
         loop {
-            let changed = watch.wait(TICK);
+            let changed = watch.wait(TICK) || engine.is_restless();
             let now = clock();
             if engine.poll_devices().is_err()
                 || changed
