@@ -25,6 +25,7 @@ stage_doc() {
 stage_build() {
     cargo build --workspace --locked
     cargo build --locked -p berth-cni --features fault-injection --bin berth-faults --bin berth-ipam-faults
+    cargo build --locked -p traffic-agent --features fault-injection --bin traffic-agent-faults
     cargo build --locked -p e2e --features planted-bug --bin torture-planted
     cargo nextest run --workspace --locked --no-run
 }

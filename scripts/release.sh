@@ -13,11 +13,11 @@ find_cargo || fail "cargo is missing" "scripts/setup.sh demo"
 HOST=$(rustc -vV | sed -n 's/^host: //p')
 TARGET=${CARGO_TARGET_DIR:-target}/$HOST/release
 
-note "building static berth, berth-ipam and cnictl for $HOST (the first time takes some minutes)"
+note "building static berth, berth-ipam, cnictl and traffic-agent for $HOST (the first time takes some minutes)"
 RUSTFLAGS='-C target-feature=+crt-static' \
-    cargo build --release --locked --quiet --target "$HOST" -p berth-cni -p cnictl
+    cargo build --release --locked --quiet --target "$HOST" -p berth-cni -p cnictl -p traffic-agent
 
-for program in berth berth-ipam cnictl; do
+for program in berth berth-ipam cnictl traffic-agent; do
     # A program that asks for a loader is not static.
     if readelf --program-headers --wide "$TARGET/$program" | grep -q INTERP; then
         fail "$TARGET/$program is not static"

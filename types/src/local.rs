@@ -25,6 +25,9 @@ pub struct LocalAttachment {
     /// Its pod, when the runtime named one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<PodRef>,
+    /// What its traffic is summed up by, when its pod's annotation `berth.dev/workload` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
     /// The namespace it is in.
     pub netns: NetnsRef,
     /// The interface itself.

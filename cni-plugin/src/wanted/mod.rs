@@ -20,10 +20,16 @@ pub struct Wanted {
     pub mac: Option<MacAddr>,
     /// The limits on its traffic.
     pub limits: Limits,
+    /// What its traffic is summed up by.
+    pub workload: Option<String>,
 }
 
 /// The annotation that names the hardware address.
 const MAC: &str = "berth.dev/mac";
+/// The annotation that names what the pod's traffic is summed up by.
+const WORKLOAD: &str = "berth.dev/workload";
+/// The longest such name: as long as any of Kubernetes.
+const LONGEST_WORKLOAD: usize = 253;
 
 impl Wanted {
     /// Resolves what is wanted of the whole interface.
@@ -45,8 +51,23 @@ impl Wanted {
             .into_iter()
             .find_map(|(place, raw)| Some((place, raw?)));
         let mac = mac.map(|(place, raw)| parse_mac(place, raw)).transpose()?;
-        Ok(Self { wish, mac, limits })
+        let workload = annotation(config, WORKLOAD).map(workload).transpose()?;
+        Ok(Self {
+            wish,
+            mac,
+            limits,
+            workload,
+        })
     }
+}
+
+fn workload(raw: &str) -> Result<String, CniError> {
+    let fits = matches!(raw.len(), 1..=LONGEST_WORKLOAD) && !raw.contains(char::is_control);
+    if fits {
+        return Ok(raw.to_owned());
+    }
+    let remedy = "1 to 253 bytes without control characters";
+    Err(CniError::field(WORKLOAD, format!("{raw:?}"), remedy))
 }
 
 fn parse_mac(place: &str, raw: &str) -> Result<MacAddr, CniError> {

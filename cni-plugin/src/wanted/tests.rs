@@ -237,3 +237,16 @@ fn what_only_this_ipam_could_give_is_refused_where_another_plugin_gives_the_addr
     });
     assert!(mac.unwrap().mac.is_some());
 }
+
+#[test]
+fn the_workload_that_traffic_is_summed_up_by_is_taken_from_its_annotation_or_refused() {
+    let of = |value: &str| {
+        wanted_by(POD, |c| annotate(c, &[("berth.dev/workload", value)]))
+            .map(|wanted| wanted.workload)
+    };
+    assert_eq!(of("carts").unwrap().as_deref(), Some("carts"));
+    assert_eq!(wanted(|_| {}).unwrap().workload, None);
+    for wrong in ["", "two\nlines", &"x".repeat(254)] {
+        assert_refused(of(wrong), &["berth.dev/workload", "253"]);
+    }
+}

@@ -44,6 +44,7 @@ fn lives(site: &Site, node: &str, container: &str, address: &str) {
         attachment: id.clone(),
         incarnation: holder.incarnation.clone(),
         pod: None,
+        workload: None,
         netns: NetnsRef {
             inode: fs::metadata(&netns).expect("our namespace").ino(),
             path: netns,

@@ -3,6 +3,7 @@
 //! Plain data. Directions are the container's, counters never go back for one `created`.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use berth_ebpf_common::{Count, Scope, Totals, Unattributed};
 use berth_types::{ContainerId, IfName, NetworkName, NodeName};
@@ -27,7 +28,7 @@ pub struct Snapshot {
 }
 
 /// A pod's identity, as far as it is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Pod {
     /// Its namespace; empty for a container outside Kubernetes.
     pub namespace: String,
@@ -38,7 +39,7 @@ pub struct Pod {
 }
 
 /// What a pod belongs to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WorkloadName {
     /// Its namespace.
     pub namespace: String,
@@ -49,7 +50,8 @@ pub struct WorkloadName {
 }
 
 /// How an interface is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// By TCX (Linux 6.6).
     Tcx,
@@ -62,7 +64,8 @@ pub enum Mode {
 }
 
 /// What the interface is an end of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Driver {
     /// A macvlan, counted within the container's namespace.
     Macvlan,

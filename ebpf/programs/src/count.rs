@@ -1,12 +1,12 @@
 //! One packet, added to its slot.
 
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
-use aya_ebpf::programs::TcContext;
 use berth_ebpf_common::constants::{LEVEL_DEFAULT, LEVEL_DETAIL};
-use berth_ebpf_common::{Count, Direction, Family, Protocol, Scope, detail_index, slot_index};
+use berth_ebpf_common::{Count, Direction, Scope, detail_index, slot_index};
 
-use crate::maps::{self, DETAILS, SLOTS};
-use crate::packet::{self, ICMP, ICMP6, IPV4, IPV6, Network, SCTP, TCP, UDP};
+use crate::kind::{is_reset, kind};
+use crate::maps::{self, DETAILS, SLOTS, add, add_count};
+use crate::packet::{self, ETH_BYTES, Network, Packet};
 use crate::scope::scope;
 use crate::size::{self, Size};
 
@@ -17,30 +17,37 @@ pub enum Way {
     Transmit,
 }
 
+/// The direction as the interface sees it that the program is attached to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    Ingress,
+    Egress,
+}
+
 #[inline(always)]
-pub fn count(ctx: &TcContext, way: Way) {
+pub fn count(packet: Packet, way: Way) {
     let receives = matches!(way, Way::Receive);
-    let leaves = receives != (maps::node_end() == 0);
-    let size = if leaves {
-        size::leaving(&ctx.skb)
+    let hook = if receives == (maps::node_end() == 0) {
+        Hook::Ingress
     } else {
-        size::arriving(&ctx.skb, packet::network)
+        Hook::Egress
     };
+    let size = size::frame(packet, hook);
     let (slot, level) = (maps::slot(), maps::level());
     // SAFETY: the helper takes nothing and touches nothing.
     let processor = unsafe { bpf_get_smp_processor_id() };
     let network = if level >= LEVEL_DEFAULT || maps::tcp() != 0 {
-        packet::network(&ctx.skb)
+        network(packet)
     } else {
-        None
+        NO_NETWORK
     };
     let scope = if level >= LEVEL_DEFAULT {
-        scope(ctx, network, way)
+        scope(packet, network, way)
     } else {
         Scope::Other as u32
     };
     if let Some(value) = SLOTS.get_ptr_mut(slot_index(slot, processor)) {
-        // SAFETY: the map's own memory, of which only fields are written to, each at once.
+        // SAFETY: within the map's memory.
         let direction = unsafe {
             if receives {
                 &raw mut (*value).receive
@@ -48,105 +55,97 @@ pub fn count(ctx: &TcContext, way: Way) {
                 &raw mut (*value).transmit
             }
         };
-        add_direction(ctx, direction, scope, size);
-        if maps::tcp() != 0 && is_reset(ctx, network) {
+        // SAFETY: as above.
+        unsafe { add_direction(packet, direction, scope, size, hook) };
+        if maps::tcp() != 0 && is_reset(packet, network) {
             // SAFETY: as above.
-            add(unsafe { &raw mut (*direction).resets }, 1);
+            unsafe { add(&raw mut (*direction).resets, 1) };
         }
     }
     if level >= LEVEL_DETAIL {
-        detail(ctx, network, receives, size, detail_index(slot, processor));
+        detail(
+            packet,
+            network,
+            receives,
+            size,
+            detail_index(slot, processor),
+        );
     }
 }
 
+const NO_NETWORK: Network = Network {
+    offset: ETH_BYTES,
+    ethertype: 0,
+};
+
 #[inline(always)]
-fn add_direction(ctx: &TcContext, direction: *mut Direction, scope: u32, size: Size) {
-    // SAFETY: `direction` is in the map's memory, and a scope is less than 4.
-    let count = unsafe {
-        (&raw mut (*direction).scopes)
-            .cast::<Count>()
-            .add((scope & 3) as usize)
+fn network(packet: Packet) -> Network {
+    let Some(ethertype) = packet.get::<u16>(ETH_BYTES - 2, ETH_BYTES) else {
+        return NO_NETWORK;
     };
-    add_count(count, size.bytes, size.packets);
-    let len = u64::from(ctx.len());
-    if size.packets != 1 || size.estimated {
-        // SAFETY: as above.
-        add_count(
-            unsafe { &raw mut (*direction).surplus },
-            size.bytes - len,
-            size.packets - 1,
-        );
+    if packet::is_tag(ethertype) {
+        return packet::network(packet, 0).unwrap_or(NO_NETWORK);
+    }
+    Network {
+        offset: ETH_BYTES,
+        ethertype,
+    }
+}
+
+/// # Safety
+/// `direction` is in the map's memory.
+#[inline(always)]
+unsafe fn add_direction(
+    packet: Packet,
+    direction: *mut Direction,
+    scope: u32,
+    size: Size,
+    hook: Hook,
+) {
+    let tag = size::tag(packet);
+    let bytes = size.bytes + tag * size.packets;
+    // SAFETY: there are four scopes.
+    unsafe {
+        let count = (&raw mut (*direction).scopes)
+            .cast::<Count>()
+            .add((scope & 3) as usize);
+        add_count(count, bytes, size.packets);
+    }
+    // What arrives has lost its tag only just now, behind where the device counts.
+    let counted_tag = if matches!(hook, Hook::Ingress) {
+        tag
+    } else {
+        0
+    };
+    let counted = u64::from(packet.len()) + counted_tag;
+    if bytes != counted || size.packets != 1 {
+        // SAFETY: as above. It wraps when segments are less than what they were made of.
+        unsafe {
+            let surplus = &raw mut (*direction).surplus;
+            add_count(surplus, bytes.wrapping_sub(counted), size.packets - 1);
+        }
     }
     if size.estimated {
         // SAFETY: as above.
-        add(unsafe { &raw mut (*direction).estimated }, 1);
+        unsafe { add(&raw mut (*direction).estimated, 1) };
     }
 }
 
 #[inline(always)]
-fn detail(ctx: &TcContext, network: Option<Network>, receives: bool, size: Size, index: u32) {
+fn detail(packet: Packet, network: Network, receives: bool, size: Size, index: u32) {
     let Some(value) = DETAILS.get_ptr_mut(index) else {
         return;
     };
-    let (protocol, family) = kind(ctx, network);
+    let (protocol, family) = kind(packet, network);
     let at = (protocol as usize) * 3 + family as usize;
+    let bytes = size.bytes + size::tag(packet) * size.packets;
     // SAFETY: the map's own memory; there are 15 counts, and `at` is at most 14.
-    let count = unsafe {
+    unsafe {
         let way = if receives {
             &raw mut (*value).receive
         } else {
             &raw mut (*value).transmit
         };
-        way.cast::<Count>().add(at)
-    };
-    add_count(count, size.bytes, size.packets);
-}
-
-#[inline(always)]
-fn kind(ctx: &TcContext, network: Option<Network>) -> (Protocol, Family) {
-    let Some(network) = network else {
-        return (Protocol::Other, Family::None);
-    };
-    let family = match network.ethertype {
-        IPV4 => Family::V4,
-        IPV6 => Family::V6,
-        _ => return (Protocol::Other, Family::None),
-    };
-    let protocol = match packet::transport(&ctx.skb, network).map(|found| found.protocol) {
-        Some(TCP) => Protocol::Tcp,
-        Some(UDP) => Protocol::Udp,
-        Some(ICMP | ICMP6) => Protocol::Icmp,
-        Some(SCTP) => Protocol::Sctp,
-        _ => Protocol::Other,
-    };
-    (protocol, family)
-}
-
-#[inline(always)]
-fn is_reset(ctx: &TcContext, network: Option<Network>) -> bool {
-    let Some(network) = network else { return false };
-    let Some(transport) = packet::transport(&ctx.skb, network) else {
-        return false;
-    };
-    transport.protocol == TCP
-        && ctx
-            .load::<u8>(transport.offset + 13)
-            .is_ok_and(|flags| flags & 0b100 != 0)
-}
-
-#[inline(always)]
-pub fn add_count(count: *mut Count, bytes: u64, packets: u64) {
-    // SAFETY: `count` is in the map's memory.
-    let (to_bytes, to_packets) = unsafe { (&raw mut (*count).bytes, &raw mut (*count).packets) };
-    add(to_bytes, bytes);
-    add(to_packets, packets);
-}
-
-/// Another processor may share the shard.
-#[inline(always)]
-pub fn add(to: *mut u64, what: u64) {
-    use core::intrinsics::{AtomicOrdering, atomic_xadd};
-    // SAFETY: aligned, in the map's memory, and nobody writes to it but atomically. The value before
-    // is not used, so that any kernel's instruction does.
-    let _ = unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(to, what) };
+        add_count(way.cast::<Count>().add(at), bytes, size.packets);
+    }
 }

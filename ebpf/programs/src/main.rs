@@ -1,7 +1,9 @@
-//! Counts what a container's interface receives and sends.
+//! Counts what a container's interface receives and sends, what each container of a pod does, and
+//! how a pod's TCP connections do.
 //!
-//! A program is loaded once for each interface, with the slot it counts into as a constant, so that
-//! it looks nothing up to find out whose packet it sees. It always lets the next program have it.
+//! A program is loaded once for each attachment, with the slot it counts into as a constant, so that
+//! it looks nothing up to find out whose packet it sees. It never decides anything: the next program
+//! has every packet, and what others asked of the kernel stays asked.
 
 #![no_std]
 #![no_main]
@@ -11,53 +13,57 @@
 
 mod container;
 mod count;
+mod kind;
 mod maps;
 mod packet;
 mod scope;
 mod size;
 mod tcp;
+mod tunnel;
 
 use aya_ebpf::bindings::TC_ACT_UNSPEC;
 use aya_ebpf::macros::{cgroup_skb, classifier, sock_ops};
 use aya_ebpf::programs::{SkBuffContext, SockOpsContext, TcContext};
-use count::Way;
+
+use crate::count::Way;
+use crate::packet::Packet;
 
 /// What the container receives: at the ingress of its own interface, or at the egress of the node's
 /// end.
 #[classifier]
 pub fn receive(ctx: TcContext) -> i32 {
-    count::count(&ctx, Way::Receive);
+    count::count(Packet { skb: ctx.skb.skb }, Way::Receive);
     TC_ACT_UNSPEC
 }
 
 /// What the container sends.
 #[classifier]
 pub fn transmit(ctx: TcContext) -> i32 {
-    count::count(&ctx, Way::Transmit);
+    count::count(Packet { skb: ctx.skb.skb }, Way::Transmit);
     TC_ACT_UNSPEC
 }
 
-/// Lets a packet pass; 0 would drop it.
+/// The verdict of a cgroup's program that lets the packet pass.
 const PASS: i32 = 1;
 
-/// What the containers of a pod receive, at the pod's cgroup.
-#[cgroup_skb]
+/// What a container's sockets receive.
+#[cgroup_skb(ingress)]
 pub fn container_receive(ctx: SkBuffContext) -> i32 {
-    container::count(&ctx, Way::Receive);
+    container::count(Packet { skb: ctx.skb.skb }, Way::Receive);
     PASS
 }
 
-/// What they send.
-#[cgroup_skb]
+/// What a container's sockets send.
+#[cgroup_skb(egress)]
 pub fn container_transmit(ctx: SkBuffContext) -> i32 {
-    container::count(&ctx, Way::Transmit);
+    container::count(Packet { skb: ctx.skb.skb }, Way::Transmit);
     PASS
 }
 
-/// How well the connections of a pod do, at the pod's cgroup. Never replies.
+/// What happens to a pod's connections. The `reply` is another's to give; with 1 it stands.
 #[sock_ops]
-pub fn tcp_health(ctx: SockOpsContext) -> u32 {
-    tcp::observe(&ctx);
+pub fn connection(ctx: SockOpsContext) -> u32 {
+    tcp::count(&ctx);
     1
 }
 
@@ -66,7 +72,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-// bpf_get_prandom_u32 and its like are open to every licence; nothing here needs the GPL's.
+// Nothing here calls what the kernel keeps for programs under the GPL.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 11] = *b"Apache-2.0\0";

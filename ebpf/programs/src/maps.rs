@@ -1,4 +1,6 @@
 //! The maps, and the constants that a program is given when it is loaded.
+//!
+//! None asks to be pinned: whoever loads the object says where each is, or makes it anew.
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::LpmTrie;
@@ -9,33 +11,35 @@ use berth_ebpf_common as abi;
 const MAPPED: u32 = 1 << 10;
 
 #[map(name = "slots")]
-pub static SLOTS: Array<abi::SlotValue> = Array::pinned(abi::SLOTS * abi::SHARDS, MAPPED);
+pub static SLOTS: Array<abi::SlotValue> = Array::with_max_entries(abi::SLOTS * abi::SHARDS, MAPPED);
 
 #[map(name = "details")]
 pub static DETAILS: Array<abi::DetailValue> =
-    Array::pinned(abi::SLOTS * abi::DETAIL_SHARDS, MAPPED);
-
-#[map(name = "scope4")]
-pub static SCOPE4: LpmTrie<[u8; 4], u32> = LpmTrie::pinned(abi::SCOPE_ENTRIES, 0);
-
-#[map(name = "scope6")]
-pub static SCOPE6: LpmTrie<[u8; 16], u32> = LpmTrie::pinned(abi::SCOPE_ENTRIES, 0);
-
-#[map(name = "near4")]
-pub static NEAR4: HashMap<[u8; 4], u32> = HashMap::pinned(abi::NEAR_ENTRIES, 0);
-
-#[map(name = "near6")]
-pub static NEAR6: HashMap<[u8; 16], u32> = HashMap::pinned(abi::NEAR_ENTRIES, 0);
+    Array::with_max_entries(abi::SLOTS * abi::DETAIL_SHARDS, MAPPED);
 
 #[map(name = "tcp")]
-pub static TCP_HEALTH: Array<abi::TcpValue> = Array::pinned(abi::SLOTS, MAPPED);
+pub static TCP_VALUES: Array<abi::TcpValue> = Array::with_max_entries(abi::SLOTS, MAPPED);
+
+// An address is a word here, or four, as it is in the packet: moved as a whole, not by its bytes.
+
+#[map(name = "scope4")]
+pub static SCOPE4: LpmTrie<u32, u32> = LpmTrie::with_max_entries(abi::SCOPE_ENTRIES, 0);
+
+#[map(name = "scope6")]
+pub static SCOPE6: LpmTrie<[u32; 4], u32> = LpmTrie::with_max_entries(abi::SCOPE_ENTRIES, 0);
+
+#[map(name = "near4")]
+pub static NEAR4: HashMap<u32, u32> = HashMap::with_max_entries(abi::NEAR_ENTRIES, 0);
+
+#[map(name = "near6")]
+pub static NEAR6: HashMap<[u32; 4], u32> = HashMap::with_max_entries(abi::NEAR_ENTRIES, 0);
 
 #[map(name = "cgroups")]
-pub static CGROUPS: HashMap<u64, u32> = HashMap::pinned(abi::CONTAINER_SLOTS, 0);
+pub static CGROUPS: HashMap<u64, u32> = HashMap::with_max_entries(abi::CONTAINER_SLOTS, 0);
 
 #[map(name = "containers")]
 pub static CONTAINERS: Array<abi::ContainerValue> =
-    Array::pinned(abi::CONTAINER_SLOTS * abi::CONTAINER_SHARDS, MAPPED);
+    Array::with_max_entries(abi::CONTAINER_SLOTS * abi::CONTAINER_SHARDS, MAPPED);
 
 #[unsafe(no_mangle)]
 static SLOT: u32 = 0;
@@ -65,3 +69,28 @@ constant!(level, LEVEL);
 constant!(node_end, NODE_END);
 constant!(tcp, TCP);
 constant!(depth, DEPTH);
+
+/// Adds to a counter of a map. Another processor may share it.
+///
+/// # Safety
+/// `to` is aligned and in a map's memory, to which nobody writes but this way.
+#[inline(always)]
+pub unsafe fn add(to: *mut u64, what: u64) {
+    use core::intrinsics::{AtomicOrdering, atomic_xadd};
+    // The value before is not used, so that the instruction of any kernel does.
+    // SAFETY: as the caller promises.
+    let _ = unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(to, what) };
+}
+
+/// Adds bytes and packets.
+///
+/// # Safety
+/// As for [`add`].
+#[inline(always)]
+pub unsafe fn add_count(to: *mut abi::Count, bytes: u64, packets: u64) {
+    // SAFETY: as the caller promises; fields of it are as well.
+    unsafe {
+        add(&raw mut (*to).bytes, bytes);
+        add(&raw mut (*to).packets, packets);
+    }
+}

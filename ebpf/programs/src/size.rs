@@ -1,8 +1,11 @@
 //! How large a packet is on the wire.
+//!
+//! What the kernel passes along as one may be many there: it is made into segments later, or was
+//! made of segments before. Each has headers of its own.
 
-use aya_ebpf::programs::sk_buff::SkBuff;
-
-use crate::packet::{self, Network, SCTP, TCP, UDP};
+use crate::count::Hook;
+use crate::packet::{Network, Packet, SCTP, TAG_BYTES, TCP, UDP, network, transport};
+use crate::tunnel;
 
 /// SCTP's segments have sizes of their own (`GSO_BY_FRAGS`).
 const BY_FRAGS: u32 = 0xffff;
@@ -16,70 +19,170 @@ pub struct Size {
     pub estimated: bool,
 }
 
-impl Size {
-    #[inline(always)]
-    const fn exact(bytes: u64, packets: u64) -> Self {
-        Self {
-            bytes,
-            packets,
+/// What every segment of a packet begins with.
+#[derive(Clone, Copy)]
+struct Headers {
+    /// Bytes, those included that no segment has.
+    bytes: u64,
+    /// Bytes that no segment has.
+    inserted: u64,
+    /// The kernel knows better where it has measured: there may be more than was understood.
+    doubtful: bool,
+}
+
+/// The size of a frame.
+#[inline(always)]
+pub fn frame(packet: Packet, hook: Hook) -> Size {
+    if gso_size(packet) == 0 {
+        return Size {
+            bytes: u64::from(packet.len()),
+            packets: 1,
             estimated: false,
-        }
+        };
+    }
+    segments_of_frame(packet, matches!(hook, Hook::Egress))
+}
+
+/// The bytes of a tag that the kernel carries beside the packet.
+#[inline(always)]
+pub fn tag(packet: Packet) -> u64 {
+    // SAFETY: the context is the kernel's, and every classifier may read this field.
+    let present = unsafe { (*packet.skb).vlan_present };
+    if present == 0 {
+        0
+    } else {
+        u64::from(TAG_BYTES)
     }
 }
 
-/// What has left a queueing discipline's hook: the kernel has measured it (`qdisc_pkt_len_init`).
+/// The size from the network header on, of a packet that begins with it.
 #[inline(always)]
-pub fn leaving(skb: &SkBuff) -> Size {
-    // SAFETY: the context is the kernel's, and a classifier may read these fields.
-    let (gso_size, gso_segs, wire_len) = unsafe {
-        let skb = &*skb.skb;
-        (skb.gso_size, skb.gso_segs, skb.wire_len)
-    };
-    if gso_size == 0 || gso_segs == 0 {
-        return arriving(skb, packet::network);
+pub fn datagram(packet: Packet) -> Size {
+    if gso_size(packet) == 0 {
+        return Size {
+            bytes: u64::from(packet.len()),
+            packets: 1,
+            estimated: false,
+        };
     }
-    Size::exact(u64::from(wire_len), u64::from(gso_segs))
+    segments_of_datagram(packet)
 }
 
-/// What nobody has measured: a packet that was merged on its way in (GRO), or is yet to be segmented.
-///
-/// Where its network header is, is asked of `network` only then.
 #[inline(always)]
-pub fn arriving(skb: &SkBuff, network: impl FnOnce(&SkBuff) -> Option<Network>) -> Size {
-    let len = u64::from(skb.len());
-    // SAFETY: the context is the kernel's, and every program of these types may read the fields.
-    let (gso_size, gso_segs) = unsafe {
-        let skb = &*skb.skb;
-        (skb.gso_size, u64::from(skb.gso_segs))
-    };
-    if gso_size == 0 {
-        return Size::exact(len, 1);
+fn gso_size(packet: Packet) -> u32 {
+    // SAFETY: the context is the kernel's, and this field is every program's to read.
+    unsafe { (*packet.skb).gso_size }
+}
+
+// Apart from the rest, so that the way of a plain packet is short.
+#[inline(never)]
+fn segments_of_frame(packet: Packet, leaves: bool) -> Size {
+    let found = network(packet, 0).and_then(|network| headers(packet, network));
+    let size = segmented(packet, found);
+    if !leaves || found.is_some_and(|headers| !headers.doubtful) {
+        return size;
     }
-    let Some(headers) = network(skb).and_then(|network| headers(skb, network)) else {
+    // What leaves has been measured by the kernel (`qdisc_pkt_len_init`), which sees inside tunnels,
+    // but takes neither SCTP's headers nor its own jumbo option into account.
+    // SAFETY: as above; classifiers may read these.
+    let (wire_len, segments) = unsafe { ((*packet.skb).wire_len, (*packet.skb).gso_segs) };
+    if wire_len > packet.len() && segments > 0 {
+        return Size {
+            bytes: u64::from(wire_len),
+            packets: u64::from(segments),
+            estimated: false,
+        };
+    }
+    size
+}
+
+#[inline(never)]
+fn segments_of_datagram(packet: Packet) -> Size {
+    let ethertype = match packet.load::<u8>(0).map(|first| first >> 4) {
+        Some(4) => crate::packet::IPV4,
+        Some(6) => crate::packet::IPV6,
+        _ => 0,
+    };
+    let network = Network {
+        offset: 0,
+        ethertype,
+    };
+    segmented(packet, headers(packet, network))
+}
+
+#[inline(always)]
+fn segmented(packet: Packet, headers: Option<Headers>) -> Size {
+    let (len, gso_size) = (u64::from(packet.len()), gso_size(packet));
+    // SAFETY: as above.
+    let known = u64::from(unsafe { (*packet.skb).gso_segs });
+    let unknown = Size {
+        bytes: len,
+        packets: if known == 0 { 1 } else { known },
+        estimated: known != 1,
+    };
+    let Some(headers) = headers else {
+        return unknown;
+    };
+    let packets = match known {
+        // From a tap or a packet socket; the kernel has yet to count.
+        0 if gso_size == BY_FRAGS || len <= headers.bytes => return unknown,
+        0 => segments_of(len - headers.bytes, gso_size),
+        _ => known,
+    };
+    if packets <= 1 {
         return Size {
             bytes: len,
-            packets: gso_segs.max(1),
-            estimated: true,
+            packets: 1,
+            estimated: false,
         };
-    };
-    let mut packets = gso_segs;
-    // From a tap or a virtual machine the kernel may not know yet.
-    if packets == 0 && gso_size != BY_FRAGS {
-        packets = len.saturating_sub(headers).div_ceil(u64::from(gso_size));
     }
-    let packets = packets.max(1);
-    Size::exact(len + (packets - 1) * headers, packets)
+    Size {
+        bytes: len - headers.inserted + (packets - 1) * (headers.bytes - headers.inserted),
+        packets,
+        estimated: false,
+    }
 }
 
-/// How many bytes of every segment are headers.
+/// How many segments of `size` bytes, which is not 0, a payload makes.
 #[inline(always)]
-fn headers(skb: &SkBuff, network: Network) -> Option<u64> {
-    let transport = packet::transport(skb, network)?;
-    let own = match transport.protocol {
-        TCP => usize::from(skb.load::<u8>(transport.offset + 12).ok()? >> 4) * 4,
-        UDP => 8,
-        SCTP => 12,
-        _ => return None,
-    };
-    Some((transport.offset + own) as u64)
+fn segments_of(payload: u64, size: u32) -> u64 {
+    let size = u64::from(size);
+    // Without the panic that a division by 0 would be.
+    (payload + size - 1).checked_div(size).unwrap_or(1)
+}
+
+/// How many headers there may be within each other.
+const NESTED: usize = 2;
+
+#[inline(always)]
+fn headers(packet: Packet, outermost: Network) -> Option<Headers> {
+    let mut network = outermost;
+    let mut inserted = 0;
+    let mut doubtful = false;
+    for _ in 0..NESTED {
+        let found = transport(packet, network)?;
+        inserted += found.inserted;
+        let own = match found.protocol {
+            TCP => u32::from(packet.load::<u8>(found.offset + 12)? >> 4) * 4,
+            SCTP => 12,
+            _ => {
+                doubtful = true;
+                if let Some(inner) = tunnel::within(packet, found) {
+                    network = inner;
+                    continue;
+                }
+                if found.protocol != UDP {
+                    return None;
+                }
+                8
+            }
+        };
+        let bytes = u64::from(found.offset + own);
+        return Some(Headers {
+            bytes,
+            inserted: u64::from(inserted),
+            doubtful,
+        });
+    }
+    None
 }

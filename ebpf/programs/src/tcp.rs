@@ -1,84 +1,71 @@
-//! How well a pod's connections do. Attached to its cgroup only where that is asked for.
+//! What happens to the TCP connections of a pod.
 
 use aya_ebpf::bindings::{
     BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB, BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB,
     BPF_SOCK_OPS_RETRANS_CB, BPF_SOCK_OPS_RETRANS_CB_FLAG, BPF_SOCK_OPS_RTT_CB,
     BPF_SOCK_OPS_RTT_CB_FLAG, BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG,
-    BPF_SOCK_OPS_TCP_CONNECT_CB, BPF_TCP_CLOSE, BPF_TCP_SYN_SENT,
+    BPF_SOCK_OPS_TCP_CONNECT_CB,
 };
 use aya_ebpf::programs::SockOpsContext;
-use berth_ebpf_common::{RTT_BOUNDS_US, RTT_BUCKETS, TcpValue};
+use berth_ebpf_common::{RTT_BOUNDS_US, TcpValue};
 
-use crate::count::add;
-use crate::maps::{self, TCP_HEALTH};
+use crate::maps::{self, TCP_VALUES, add};
+
+const SYN_SENT: u32 = 2;
+const CLOSE: u32 = 7;
 
 #[inline(always)]
-pub fn observe(ctx: &SockOpsContext) {
-    let Some(value) = TCP_HEALTH.get_ptr_mut(maps::slot()) else {
+pub fn count(ctx: &SockOpsContext) {
+    let Some(value) = TCP_VALUES.get_ptr_mut(maps::slot()) else {
         return;
     };
-    // SAFETY: the map's own memory, of which only fields are written to, each at once.
-    let (connected, accepted, failed, retransmits) = unsafe {
-        (
-            &raw mut (*value).connected,
-            &raw mut (*value).accepted,
-            &raw mut (*value).failed,
-            &raw mut (*value).retransmits,
-        )
-    };
-    match ctx.op() {
-        // A connection that cannot be opened ends in a change of state, and may be sent again.
-        BPF_SOCK_OPS_TCP_CONNECT_CB => {
-            ask(
-                ctx,
-                BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RETRANS_CB_FLAG,
-            );
-        }
-        BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB => {
-            add(connected, 1);
-            ask(ctx, BPF_SOCK_OPS_RETRANS_CB_FLAG | BPF_SOCK_OPS_RTT_CB_FLAG);
-        }
-        BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB => {
-            add(accepted, 1);
-            ask(ctx, BPF_SOCK_OPS_RETRANS_CB_FLAG | BPF_SOCK_OPS_RTT_CB_FLAG);
-        }
-        BPF_SOCK_OPS_RETRANS_CB => {
-            // Sequence number, segments, and whether they could be sent.
-            if ctx.arg(2) == 0 {
-                add(retransmits, u64::from(ctx.arg(1)));
+    // SAFETY: `value` is in the map's memory.
+    unsafe {
+        match ctx.op() {
+            // A state is told of only when asked for before.
+            BPF_SOCK_OPS_TCP_CONNECT_CB => listen(ctx, BPF_SOCK_OPS_STATE_CB_FLAG),
+            BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB => {
+                add(&raw mut (*value).connected, 1);
+                listen(ctx, 0);
             }
-        }
-        BPF_SOCK_OPS_STATE_CB => {
-            if ctx.arg(0) == BPF_TCP_SYN_SENT && ctx.arg(1) == BPF_TCP_CLOSE {
-                add(failed, 1);
+            BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB => {
+                add(&raw mut (*value).accepted, 1);
+                listen(ctx, 0);
             }
+            BPF_SOCK_OPS_STATE_CB if (ctx.arg(0), ctx.arg(1)) == (SYN_SENT, CLOSE) => {
+                add(&raw mut (*value).failed, 1);
+            }
+            // Its sequence number, how many segments, and whether they could be sent.
+            BPF_SOCK_OPS_RETRANS_CB if ctx.arg(2) == 0 => {
+                add(&raw mut (*value).retransmits, u64::from(ctx.arg(1)));
+            }
+            BPF_SOCK_OPS_RTT_CB => round_trip(ctx, value),
+            _ => (),
         }
-        BPF_SOCK_OPS_RTT_CB => round_trip(ctx, value),
-        _ => {}
     }
 }
 
-/// Other programs may have asked for other things.
+/// Asks to be told of more, for as long as others want to hear of what they asked for.
 #[inline(always)]
-fn ask(ctx: &SockOpsContext, flags: u32) {
-    let _ = ctx.set_cb_flags((ctx.cb_flags() | flags) as i32);
+fn listen(ctx: &SockOpsContext, more: u32) {
+    let flags = ctx.cb_flags() | BPF_SOCK_OPS_RETRANS_CB_FLAG | BPF_SOCK_OPS_RTT_CB_FLAG | more;
+    // A kernel that lacks one says so and sets the others.
+    let _ = ctx.set_cb_flags(flags as i32);
 }
 
+/// # Safety
+/// `value` is in the map's memory.
 #[inline(always)]
-fn round_trip(ctx: &SockOpsContext, value: *mut TcpValue) {
-    // SAFETY: the context is the kernel's. It keeps the time in eighths of a microsecond.
-    let us = unsafe { (*ctx.ops).srtt_us } >> 3;
+unsafe fn round_trip(ctx: &SockOpsContext, value: *mut TcpValue) {
+    // SAFETY: the context is the kernel's, which keeps eighths.
+    let smoothed = unsafe { (*ctx.ops).srtt_us } >> 3;
     let mut bucket = 0;
-    while bucket < RTT_BUCKETS - 1 && us > RTT_BOUNDS_US[bucket] {
-        bucket += 1;
+    for bound in RTT_BOUNDS_US {
+        bucket += usize::from(smoothed > bound);
     }
-    // SAFETY: the map's own memory, and a bucket is less than their number.
-    let (count, sum) = unsafe {
-        (
-            (&raw mut (*value).rtt).cast::<u64>().add(bucket),
-            &raw mut (*value).rtt_sum_us,
-        )
-    };
-    add(count, 1);
-    add(sum, u64::from(us));
+    // SAFETY: as the caller promises; there is a bucket more than there are bounds.
+    unsafe {
+        add((&raw mut (*value).rtt).cast::<u64>().add(bucket), 1);
+        add(&raw mut (*value).rtt_sum_us, u64::from(smoothed));
+    }
 }

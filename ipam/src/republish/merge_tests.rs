@@ -69,6 +69,7 @@ fn local(addresses: &[(u8, AddressRecord)]) -> LocalAttachment {
         attachment: id("n1/pods/a"),
         incarnation: Incarnation::from_random([2; 16]),
         pod: None,
+        workload: None,
         netns: netns(),
         link: LocalLink {
             mac: MacAddr::of_address(ip(5)),

@@ -251,6 +251,7 @@ impl<S: Store> Node<S> {
             attachment: request.attachment.clone(),
             incarnation: request.incarnation.clone(),
             pod: None,
+            workload: None,
             netns: request.netns.clone().expect("a namespace"),
             link: LocalLink {
                 mac: MacAddr::of_address(address),

@@ -250,6 +250,7 @@ impl Work<'_> {
             attachment: self.id.clone(),
             incarnation: self.incarnation.clone(),
             pod: self.wanted.wish.pod.clone(),
+            workload: self.wanted.workload.clone(),
             netns: self.netns.at().clone(),
             link: LocalLink {
                 mac,

@@ -197,6 +197,8 @@ impl Work<'_> {
             attachment: self.id.clone(),
             incarnation: self.incarnation.clone(),
             pod: self.wish.pod.clone(),
+            // The interface is another plugin's: nobody counts it by this record.
+            workload: None,
             netns: self.netns.at().clone(),
             link: self.local_link(lease.mac),
             addresses,

@@ -1,0 +1,146 @@
+//! The command line, and the file that says the same.
+
+mod file;
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use ipnetwork::IpNetwork;
+
+pub use file::{FileError, merged};
+
+/// Counts the traffic of every container of this node.
+#[derive(Debug, Parser)]
+#[command(name = "traffic-agent", version, max_term_width = 100)]
+pub struct Cli {
+    /// How it counts.
+    #[command(flatten)]
+    pub options: Options,
+    /// What to do; `run` when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Count until SIGTERM. What is attached stays, and counts on.
+    Run,
+    /// Say how the counting goes.
+    Status,
+    /// Show all counters once.
+    Snapshot(SnapshotArgs),
+    /// Remove every program, map and pin, and prove that none is left.
+    Uninstall,
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// How the counters are shown.
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    /// How they are written.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Format,
+}
+
+/// How results are written to stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table for people.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+}
+
+/// How much is told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Bytes and packets.
+    Min,
+    /// By where the other end is.
+    #[default]
+    Default,
+    /// By protocol and family as well.
+    Detail,
+}
+
+/// Which hooks are tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HookChoice {
+    /// TCX, then clsact, then the devices' own counters.
+    #[default]
+    Auto,
+    /// TCX, or the devices' own counters.
+    Tcx,
+    /// clsact, or the devices' own counters.
+    Clsact,
+    /// The devices' own counters.
+    Device,
+}
+
+/// Where in the row of an interface's programs ours stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AttachOrder {
+    /// First: what others drop or redirect is counted.
+    #[default]
+    Head,
+    /// Last: what others take is not.
+    Tail,
+}
+
+/// How it counts. Each may stand in the file as well, under the same name.
+#[derive(Clone, Debug, Default, Args, serde::Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Options {
+    /// A TOML file with the options that are not on the command line; by default
+    /// /etc/berth/traffic.toml, when that is there.
+    #[arg(long, global = true, value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// The plugin's `runDir`, by default /run/berth.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub run_dir: Option<PathBuf>,
+    /// Where pins are kept, by default /sys/fs/bpf.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub bpffs: Option<PathBuf>,
+    /// Where the sums are kept over a reboot, by default /var/lib/berth.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
+    /// The node's name, by default the host's.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub node: Option<String>,
+    /// How much is told apart, by default `default`.
+    #[arg(long, global = true, value_enum)]
+    pub level: Option<Level>,
+    /// Count segments with RST.
+    #[arg(long, global = true, num_args = 0..=1, default_missing_value = "true")]
+    pub tcp: Option<bool>,
+    /// Prefixes of pods and services, anywhere in the clusters.
+    #[arg(long, global = true, value_name = "CIDR", value_delimiter = ',')]
+    pub cluster_cidr: Option<Vec<IpNetwork>>,
+    /// Which hooks are tried, by default `auto`.
+    #[arg(long, global = true, value_enum)]
+    pub hook: Option<HookChoice>,
+    /// Where among other programs, by default `head`.
+    #[arg(long, global = true, value_enum)]
+    pub attach_order: Option<AttachOrder>,
+    /// For how many seconds an interface that has ended is shown, by default 120.
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub show_ended: Option<u64>,
+}
+
+/// The script that completes the command line in `shell`.
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "traffic-agent", &mut script);
+    script
+}

@@ -1,0 +1,200 @@
+//! `traffic-agent run`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::signal::{SigSet, Signal};
+use tracing::{info, warn};
+
+use super::error::Failure;
+use crate::checkpoint;
+use crate::config::Config;
+use crate::engine::{Chain, Engine, Shared, Stop, now, run};
+use crate::kernel::hooks::{Hooks, Kernel};
+use crate::kernel::lock::{Alone, LockError};
+use crate::kernel::{DeviceOnly, bpffs, lock, maps};
+use crate::ledger::{Formers, Ledger, Memory, Pinned, Store, adopt};
+use crate::observe;
+use crate::scope::ScopeMaps;
+
+/// How often the sums are written down.
+const CHECKPOINT: Duration = Duration::from_mins(1);
+
+/// What the agent works with.
+struct Ground {
+    store: Box<dyn Store>,
+    hooks: Box<dyn Hooks>,
+    /// Why it is less than it should be.
+    missing: Option<String>,
+    _alone: Option<Alone>,
+}
+
+/// Counts until SIGTERM or SIGINT. What is missing makes it count less, not end.
+pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+    let stop = stop_at_signals()?;
+    let Ground {
+        store,
+        hooks,
+        missing,
+        _alone,
+    } = ground(config)?;
+    let kept = missing.is_none();
+    let mut ledger = Ledger::open(store, now().uptime)?;
+    begin(&mut ledger, config, kept)?;
+    let shared = Shared::new(ledger);
+    shared.notes().troubles.missing.extend(missing);
+    let clusters = config.clusters.clone();
+    let mut engine = Engine::new(Arc::clone(&shared), hooks, config.hold, clusters);
+    let (mut said, mut written) = (BTreeSet::new(), now().uptime);
+    run(&mut engine, &config.run_dir, &stop, now, &mut |now| {
+        say(&shared, &mut said);
+        if kept && now.uptime.saturating_sub(written) >= CHECKPOINT {
+            write_down(&shared, &config.state_dir);
+            written = now.uptime;
+        }
+    });
+    if kept {
+        write_down(&shared, &config.state_dir);
+    }
+    info!("ended; what is attached counts on");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The kernel's maps and hooks, or, where they cannot be had, the devices' own counters.
+fn ground(config: &Config) -> Result<Ground, Failure> {
+    match whole_ground(config) {
+        Ok(ground) => Ok(ground),
+        Err(failure @ Failure::Lock(LockError::Taken { .. })) => Err(failure),
+        Err(failure) => {
+            let slots = berth_ebpf_common::SLOTS;
+            let room = usize::try_from(berth_ebpf_common::WORKLOADS).unwrap_or(usize::MAX);
+            let why = Chain(&failure);
+            Ok(Ground {
+                store: Box::new(Memory::new(slots, room)),
+                hooks: Box::new(DeviceOnly),
+                missing: Some(format!(
+                    "nothing is counted in the kernel, only by devices and not kept: {why}; {}",
+                    failure.hint()
+                )),
+                _alone: None,
+            })
+        }
+    }
+}
+
+fn whole_ground(config: &Config) -> Result<Ground, Failure> {
+    bpffs::check(&config.bpffs)?;
+    let alone = lock::alone(&config.bpffs)?;
+    let folder = maps::folder(&config.bpffs)?;
+    let store = Pinned::make(&folder)?;
+    let mut hooks = Kernel::new(folder.clone(), config.manner, store.slots_map()?);
+    hooks.scopes = Some(ScopeMaps::open(&folder)?);
+    Ok(Ground {
+        store: Box::new(store),
+        hooks: Box::new(hooks),
+        missing: None,
+        _alone: Some(alone),
+    })
+}
+
+/// In new maps: goes on from what was written down before the reboot.
+fn begin<S: Store>(ledger: &mut Ledger<S>, config: &Config, kept: bool) -> Result<(), Failure> {
+    if !kept {
+        return Ok(());
+    }
+    if take_over(ledger, config)? || !ledger.is_new()? {
+        return Ok(());
+    }
+    match checkpoint::read(&config.state_dir) {
+        Ok(Some(before)) => {
+            let found = observe::read(&config.run_dir);
+            let workloads = checkpoint::restore(ledger, &before, &found)?;
+            info!(workloads, "went on from the sums before the reboot");
+        }
+        Ok(None) => {}
+        Err(error) => warn!(%error, "the sums before the reboot are lost"),
+    }
+    ledger.begin(now().time)?;
+    Ok(())
+}
+
+/// Goes on from another version's maps; `false` when there are none.
+fn take_over<S: Store>(ledger: &mut Ledger<S>, config: &Config) -> Result<bool, Failure> {
+    let mut found = false;
+    for (abi, folder) in maps::other_versions(&config.bpffs) {
+        let formers = match Formers::open(abi, &folder) {
+            Ok(formers) => formers,
+            // Its agent's successor was killed while it removed them.
+            Err(_) if !ledger.is_new()? && !ledger.names(abi) => {
+                adopt::remove(&folder)?;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (theirs, ours) = (formers.begun()?, ledger.begun()?);
+        ledger.read_with(formers);
+        match (theirs, ours) {
+            // Killed before it took anything over: it is removed with the others.
+            (None, _) => {}
+            (Some(_), None) => {
+                ledger.take_over(abi)?;
+                found = true;
+            }
+            // It took over from us, and was not done.
+            (Some(theirs), Some(ours)) if theirs > ours => {
+                return Err(Failure::TakenOver(abi));
+            }
+            (Some(_), Some(_)) => found = true,
+        }
+    }
+    if found {
+        if ledger.is_new()? {
+            ledger.begin(now().time)?;
+        }
+        ledger.move_links(&maps::folder_of(&config.bpffs))?;
+        info!("went on from another version's counters");
+    }
+    Ok(found)
+}
+
+fn write_down<S: Store>(shared: &Shared<S>, state_dir: &Path) {
+    let taken = checkpoint::take(&shared.ledger());
+    if let Err(error) = taken.and_then(|taken| checkpoint::write(state_dir, &taken)) {
+        warn!(%error, "the sums cannot be written down");
+    }
+}
+
+/// Says what is newly wrong, once.
+fn say<S: Store>(shared: &Shared<S>, said: &mut BTreeSet<String>) {
+    let sentences: BTreeSet<String> = shared.notes().troubles.sentences().into_iter().collect();
+    for new in sentences.difference(said) {
+        warn!("{new}");
+    }
+    *said = sentences;
+}
+
+/// Blocks the signals before any thread is there, and waits for them on one of its own.
+fn stop_at_signals() -> Result<Arc<Stop>, Failure> {
+    let stop = Arc::new(Stop::new());
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTERM);
+    signals.add(Signal::SIGINT);
+    signals.thread_block().map_err(std::io::Error::from)?;
+    let asked = Arc::clone(&stop);
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            // An error is a signal that was never blocked: there is nothing to wait for.
+            if signals.wait().is_ok() {
+                asked.ask();
+            }
+        })?;
+    Ok(stop)
+}

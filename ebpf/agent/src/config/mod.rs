@@ -1,0 +1,111 @@
+//! The options, with their defaults, free of contradictions.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use berth_ebpf_common::constants::{LEVEL_DEFAULT, LEVEL_DETAIL, LEVEL_MIN};
+use berth_types::NodeName;
+use ipnetwork::IpNetwork;
+
+use crate::args::{AttachOrder, HookChoice, Level, Options};
+use crate::decide::GRACE;
+use crate::kernel::bpf::Order;
+use crate::kernel::hooks::{Choice, Manner};
+
+/// How this agent counts.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The plugin's `runDir`.
+    pub run_dir: PathBuf,
+    /// Where pins are kept.
+    pub bpffs: PathBuf,
+    /// Where the sums are kept over a reboot.
+    pub state_dir: PathBuf,
+    /// The node's name.
+    pub node: NodeName,
+    /// How programs are attached.
+    pub manner: Manner,
+    /// Prefixes of the clusters.
+    pub clusters: Vec<IpNetwork>,
+    /// How long an interface that has ended is shown.
+    pub hold: Duration,
+}
+
+/// An option that cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("{option} {value:?}: {problem}")]
+pub struct BadOption {
+    /// Which.
+    option: &'static str,
+    /// Its value.
+    value: String,
+    /// What is wrong with it.
+    problem: String,
+}
+
+/// Checks `options` and fills in what they leave out.
+///
+/// # Errors
+/// [`BadOption`].
+pub fn config(options: Options) -> Result<Config, BadOption> {
+    let Options {
+        config: _,
+        run_dir,
+        bpffs,
+        state_dir,
+        node,
+        level,
+        tcp,
+        cluster_cidr,
+        hook,
+        attach_order,
+        show_ended,
+    } = options;
+    let hold = show_ended.unwrap_or(120);
+    if hold < GRACE.as_secs() {
+        return Err(BadOption {
+            option: "--show-ended",
+            value: hold.to_string(),
+            problem: "at least 1 second, in which programs come to their end".into(),
+        });
+    }
+    Ok(Config {
+        run_dir: run_dir.unwrap_or_else(|| "/run/berth".into()),
+        bpffs: bpffs.unwrap_or_else(|| "/sys/fs/bpf".into()),
+        state_dir: state_dir.unwrap_or_else(|| "/var/lib/berth".into()),
+        node: node_name(node)?,
+        manner: Manner {
+            choice: match hook.unwrap_or_default() {
+                HookChoice::Auto => Choice::Auto,
+                HookChoice::Tcx => Choice::Tcx,
+                HookChoice::Clsact => Choice::Clsact,
+                HookChoice::Device => Choice::Device,
+            },
+            order: match attach_order.unwrap_or_default() {
+                AttachOrder::Head => Order::Head,
+                AttachOrder::Tail => Order::Tail,
+            },
+            level: match level.unwrap_or_default() {
+                Level::Min => LEVEL_MIN,
+                Level::Default => LEVEL_DEFAULT,
+                Level::Detail => LEVEL_DETAIL,
+            },
+            tcp: u32::from(tcp.unwrap_or_default()),
+        },
+        clusters: cluster_cidr.unwrap_or_default(),
+        hold: Duration::from_secs(hold),
+    })
+}
+
+fn node_name(said: Option<String>) -> Result<NodeName, BadOption> {
+    let name = said.unwrap_or_else(|| {
+        let host = nix::unistd::gethostname().unwrap_or_default();
+        host.to_string_lossy().into_owned()
+    });
+    name.parse()
+        .map_err(|error: berth_types::InvalidName| BadOption {
+            option: "--node",
+            value: name,
+            problem: error.rule.into(),
+        })
+}

@@ -1,0 +1,126 @@
+//! What is not as it should be, in words and in numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use super::{Engine, Notes};
+use crate::kernel::hooks::{AttachError, Hooks};
+use crate::ledger::{Life, Store};
+use crate::model::LinkCount;
+use crate::observe::Found;
+
+/// What went wrong so far.
+#[derive(Clone, Debug, Default)]
+pub struct Troubles {
+    /// Failures to attach, by reason.
+    pub attach: BTreeMap<&'static str, u64>,
+    /// Updates of maps that failed.
+    pub maps: u64,
+    /// Comparisons with devices that failed, by reason.
+    pub audit: BTreeMap<&'static str, u64>,
+    /// What cannot be attached to just now, and why.
+    pub unattached: BTreeMap<Life, String>,
+    /// The last map failure.
+    pub map: Option<String>,
+    /// Records that cannot be read.
+    pub records: Vec<String>,
+    /// Why something is not there at all.
+    pub missing: BTreeSet<String>,
+    /// Records that were found.
+    pub wanted: usize,
+    /// Links.
+    pub links: Vec<LinkCount>,
+}
+
+impl Troubles {
+    pub(super) fn map_failed(&mut self, error: &io::Error) {
+        self.maps += 1;
+        self.map = Some(format!("the kernel's maps: {error}"));
+    }
+
+    pub(super) fn attach_failed(&mut self, life: &Life, error: &AttachError) {
+        *self.attach.entry(error.reason()).or_default() += 1;
+        let why = format!(
+            "{}/{}: {}; {}",
+            life.container,
+            life.ifname,
+            Chain(error),
+            error.hint()
+        );
+        self.unattached.insert(life.clone(), why);
+    }
+
+    /// A sentence each.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut all: Vec<String> = self.missing.iter().cloned().collect();
+        all.extend(self.map.clone());
+        all.extend(self.unattached.values().cloned());
+        all.extend(self.records.iter().cloned());
+        all
+    }
+}
+
+/// An error with its causes.
+#[derive(Debug)]
+pub struct Chain<'a>(pub &'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}
+
+impl<S: Store, H: Hooks> Engine<S, H> {
+    pub(super) fn note_records(&self, found: &Found) {
+        let mut notes = self.shared.notes();
+        let troubles = &mut notes.troubles;
+        troubles.wanted = found.wanted.len();
+        troubles.records = found.unreadable.values().cloned().collect();
+        troubles.records.extend(found.unlisted.clone());
+        troubles
+            .unattached
+            .retain(|life, _| found.wanted.contains_key(life));
+        let Notes { overflowed, .. } = &mut *notes;
+        overflowed.retain(|life, _| found.wanted.contains_key(life));
+    }
+
+    pub(super) fn note_links(&mut self) -> io::Result<()> {
+        let pins = self.hooks.pins()?;
+        let ledger = self.shared.ledger();
+        let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        for pin in &pins {
+            let own = ledger.slots().get(&pin.name.slot);
+            let owned = pin.name.slot == berth_ebpf_common::OVERFLOW
+                || own.is_some_and(|own| own.generation == pin.name.generation);
+            let state = match (owned, pin.ifindex) {
+                (false, _) => "orphan",
+                (true, 0) => "defunct",
+                (true, _) => "attached",
+            };
+            *counts.entry((pin.name.way.name(), state)).or_default() += 1;
+        }
+        let attached: BTreeSet<Life> = ledger
+            .slots()
+            .values()
+            .filter(|slot| slot.identity.program != 0)
+            .map(|slot| slot.identity.life())
+            .collect();
+        drop(ledger);
+        let mut notes = self.shared.notes();
+        notes
+            .troubles
+            .unattached
+            .retain(|life, _| !attached.contains(life));
+        notes.troubles.links = counts
+            .into_iter()
+            .map(|((hook, state), links)| LinkCount { hook, state, links })
+            .collect();
+        Ok(())
+    }
+}

@@ -1,0 +1,81 @@
+//! Hooks of which the kind is only known when the agent runs, and those that change nothing.
+
+use std::io;
+
+use super::hooks::{AttachError, Hooks, Look, Target, look_at};
+use super::pins::{Pin, PinName};
+use crate::ledger::Place;
+use crate::model::Mode;
+use crate::scope::Scopes;
+
+/// The devices' own counters and nothing else: for a kernel that lets this process have no maps.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeviceOnly;
+
+impl Hooks for DeviceOnly {
+    fn pins(&mut self) -> io::Result<Vec<Pin>> {
+        Ok(Vec::new())
+    }
+
+    fn fingerprint(&self, _target: &Target) -> u64 {
+        0
+    }
+
+    fn keeps(&self, mode: [Mode; 2]) -> bool {
+        mode == [Mode::Device; 2]
+    }
+
+    fn attach(&mut self, target: &Target) -> Result<[Mode; 2], AttachError> {
+        self.look(&target.place).map(|_| [Mode::Device; 2])
+    }
+
+    fn look(&mut self, place: &Place) -> Result<Look, AttachError> {
+        look_at(place)
+    }
+
+    fn detach(&mut self, _target: &Target) -> Result<(), AttachError> {
+        Ok(())
+    }
+
+    fn tell(&mut self, _scopes: &Scopes) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn remove(&mut self, _pin: PinName) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Hooks for Box<dyn Hooks> {
+    fn pins(&mut self) -> io::Result<Vec<Pin>> {
+        self.as_mut().pins()
+    }
+
+    fn fingerprint(&self, target: &Target) -> u64 {
+        self.as_ref().fingerprint(target)
+    }
+
+    fn keeps(&self, mode: [Mode; 2]) -> bool {
+        self.as_ref().keeps(mode)
+    }
+
+    fn attach(&mut self, target: &Target) -> Result<[Mode; 2], AttachError> {
+        self.as_mut().attach(target)
+    }
+
+    fn look(&mut self, place: &Place) -> Result<Look, AttachError> {
+        self.as_mut().look(place)
+    }
+
+    fn detach(&mut self, target: &Target) -> Result<(), AttachError> {
+        self.as_mut().detach(target)
+    }
+
+    fn tell(&mut self, scopes: &Scopes) -> io::Result<()> {
+        self.as_mut().tell(scopes)
+    }
+
+    fn remove(&mut self, pin: PinName) -> io::Result<()> {
+        self.as_mut().remove(pin)
+    }
+}

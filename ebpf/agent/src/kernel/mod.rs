@@ -1,0 +1,21 @@
+//! The kernel: the only place where anything of it is changed or read.
+//!
+//! [`hooks::Hooks`] is the narrow way to interfaces, [`crate::ledger::Store`] the one to the maps.
+
+mod boxed;
+pub mod bpf;
+pub mod bpffs;
+mod clsact;
+pub mod device;
+pub mod fault;
+pub mod hooks;
+pub mod load;
+pub mod lock;
+pub mod mapped;
+pub mod maps;
+mod netlink;
+pub mod netns;
+pub mod pins;
+mod tcx;
+
+pub use boxed::DeviceOnly;

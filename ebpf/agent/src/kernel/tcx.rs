@@ -1,0 +1,119 @@
+//! Links of TCX: pinned, so that they count without the agent.
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::Path;
+
+use nix::libc;
+
+use super::bpf::{self, Hook, Order};
+use super::device::Device;
+use super::fault::checkpoint;
+use super::hooks::{AttachError, Target};
+use super::load::{Programs, Way};
+use super::pins;
+use crate::ledger::Place;
+
+/// How links are made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tcx<'a> {
+    /// The pins of this version.
+    pub(super) folder: &'a Path,
+    /// The number of the map that every program of ours counts into.
+    pub(super) slots_map: u32,
+    /// Where in the row.
+    pub(super) order: Order,
+}
+
+impl Tcx<'_> {
+    /// Makes sure that each way of `device` has one link, pinned, with its program of `programs`.
+    /// Runs in the device's namespace.
+    pub(super) fn attach(
+        &self,
+        target: &Target,
+        device: &Device,
+        programs: &mut Programs,
+    ) -> Result<(), AttachError> {
+        for way in Way::BOTH {
+            self.attach_way(target, device, programs, way)?;
+        }
+        Ok(())
+    }
+
+    fn attach_way(
+        &self,
+        target: &Target,
+        device: &Device,
+        programs: &mut Programs,
+        way: Way,
+    ) -> Result<(), AttachError> {
+        let name = target.pin(way);
+        let path = name.path(self.folder);
+        let hook = hook(&target.place, way);
+        let program = programs.descriptor(way)?;
+        let found = pins::look(self.folder, name).map_err(failed("look at a pin"))?;
+        let alive = found.filter(|pin| pin.ifindex == device.ifindex);
+        self.remove_others(device, hook, alive.map(|pin| pin.link))?;
+        if alive.is_some() {
+            let link = bpf::open(&path).map_err(failed("open a pin"))?;
+            checkpoint("swap");
+            return bpf::update(link.as_fd(), program).map_err(failed("replace a program"));
+        }
+        // What it was pinned for is gone.
+        pins::remove(self.folder, name).map_err(failed("remove a pin"))?;
+        checkpoint("attach");
+        let link = bpf::attach(program, device.ifindex, hook, self.order)
+            .map_err(failed("attach a program"))?;
+        checkpoint("pin");
+        bpf::pin(link.as_fd(), &path).map_err(failed("pin a link"))
+    }
+
+    /// Detaches every program of ours but that of the link `own`: it would count once more.
+    fn remove_others(
+        &self,
+        device: &Device,
+        hook: Hook,
+        own: Option<u32>,
+    ) -> Result<(), AttachError> {
+        let attached = match bpf::attached(device.ifindex, hook) {
+            Ok(attached) => attached,
+            // A kernel without TCX; attaching says so.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return Ok(()),
+            Err(error) => return Err(failed("look at a hook")(error)),
+        };
+        for other in attached {
+            let ours = bpf::maps_of(other.program).is_ok_and(|maps| maps.contains(&self.slots_map));
+            if ours && Some(other.link) != own && other.link != 0 {
+                bpf::detach(other.link).map_err(failed("detach a duplicate"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the kernel does not know TCX: older than 6.6, or without `CONFIG_NET_XGRESS`.
+pub(super) fn is_unknown(error: &AttachError) -> bool {
+    let AttachError::Io { source, .. } = error else {
+        return false;
+    };
+    matches!(
+        source.raw_os_error(),
+        Some(libc::EINVAL | libc::EOPNOTSUPP | 524)
+    )
+}
+
+/// At which hook of a device what the container receives or sends is seen.
+pub(super) const fn hook(place: &Place, way: Way) -> Hook {
+    match (place, way) {
+        (Place::Container { .. }, Way::Receive) | (Place::Node { .. }, Way::Transmit) => {
+            Hook::Ingress
+        }
+        (Place::Container { .. }, Way::Transmit) | (Place::Node { .. }, Way::Receive) => {
+            Hook::Egress
+        }
+    }
+}
+
+pub(super) fn failed(what: &'static str) -> impl Fn(io::Error) -> AttachError {
+    move |source| AttachError::Io { what, source }
+}

@@ -1,0 +1,84 @@
+//! The committed object is of this version of the interface.
+
+use aya::maps::{Map, MapInfo};
+use berth_ebpf_common as abi;
+use berth_ebpf_common::constants::{LEVEL_DEFAULT, LEVEL_DETAIL, LEVEL_MIN};
+use traffic_agent::kernel::load::{Constants, MAPS, Maps, OBJECT, Programs};
+
+use crate::run::{Bench, constants};
+
+/// The map's type, key, value and entries, as the kernel has them.
+fn shape(map: &Map) -> (u32, usize, usize, u32) {
+    let data = match map {
+        Map::Array(data) | Map::HashMap(data) | Map::LpmTrie(data) => data,
+        other => panic!("no map of this kind is in the interface: {other:?}"),
+    };
+    let info: MapInfo = data.info().expect("describe a map");
+    let kind = info.map_type().expect("a type");
+    let [key, value] =
+        [info.key_size(), info.value_size()].map(|size| usize::try_from(size).expect("few"));
+    (kind as u32, key, value, info.max_entries())
+}
+
+#[test]
+fn the_object_has_the_maps_of_the_interface() {
+    const HASH: u32 = 1;
+    const ARRAY: u32 = 2;
+    const TRIE: u32 = 11;
+    let expected = [
+        (
+            ARRAY,
+            4,
+            size_of::<abi::SlotValue>(),
+            abi::SLOTS * abi::SHARDS,
+        ),
+        (
+            ARRAY,
+            4,
+            size_of::<abi::DetailValue>(),
+            abi::SLOTS * abi::DETAIL_SHARDS,
+        ),
+        (ARRAY, 4, size_of::<abi::TcpValue>(), abi::SLOTS),
+        (TRIE, 8, 4, abi::SCOPE_ENTRIES),
+        (TRIE, 20, 4, abi::SCOPE_ENTRIES),
+        (HASH, 4, 4, abi::NEAR_ENTRIES),
+        (HASH, 16, 4, abi::NEAR_ENTRIES),
+        (HASH, 8, 4, abi::CONTAINER_SLOTS),
+        (
+            ARRAY,
+            4,
+            size_of::<abi::ContainerValue>(),
+            abi::CONTAINER_SLOTS * abi::CONTAINER_SHARDS,
+        ),
+    ];
+    let programs = Programs::load(&Constants::default(), Maps::Own).expect("load (run as root)");
+    for (name, expected) in MAPS.into_iter().zip(expected) {
+        let map = programs
+            .map(name)
+            .unwrap_or_else(|| panic!("the map {name}"));
+        assert_eq!(shape(map), expected, "{name}");
+    }
+}
+
+#[test]
+fn the_kernel_takes_every_program_with_every_constant() {
+    for level in [LEVEL_MIN, LEVEL_DEFAULT, LEVEL_DETAIL] {
+        for (node_end, tcp) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let constants = Constants {
+                node_end,
+                tcp,
+                depth: 4,
+                ..constants(level)
+            };
+            Bench::new(&constants).load_all();
+        }
+    }
+}
+
+#[test]
+fn the_object_names_no_place_of_the_machine_it_was_built_on() {
+    for place in ["/home/", "/root/", "/tmp/", "/work/", ".cargo", "rustc-"] {
+        let found = OBJECT.windows(place.len()).any(|at| at == place.as_bytes());
+        assert!(!found, "the object holds {place:?}");
+    }
+}

@@ -1,0 +1,9 @@
+//! The agent: what is attached, counted, kept and folded, whatever happens to it.
+
+mod churn;
+mod ground;
+mod kill;
+mod life;
+mod restart;
+mod trouble;
+mod upgrade;

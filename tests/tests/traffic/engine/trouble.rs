@@ -1,0 +1,217 @@
+//! What is missing, foreign or hostile: said clearly, counted as well as can be, and nothing of the
+//! pods' traffic is touched.
+
+use std::fs;
+use std::os::fd::AsFd as _;
+use std::path::Path;
+use std::process::Command;
+
+use e2e::debian;
+use e2e::process::{self, Daemon};
+use e2e::wait::until;
+use serde_json::Value;
+
+use super::ground::{Ground, PATIENCE, Pod};
+
+/// An agent without the capabilities `without`, as `capsh` spells them.
+fn start_without(ground: &Ground, without: &str) -> Daemon {
+    let mut capsh = ground.node.command(debian::require("capsh", "libcap2-bin"));
+    let agent = ground.agent(&[]);
+    capsh.arg(format!("--drop={without}")).arg("--");
+    capsh.args(["-c", r#"exec "$0" "$@""#]);
+    capsh.arg(agent.get_program()).args(agent.get_args());
+    Daemon::start(&mut capsh, &ground.scratch.join("without.log"))
+}
+
+/// The agent says each of `words`, goes on, and the pod can be reached.
+fn says(ground: &Ground, agent: &mut Daemon, pod: &Pod<'_>, words: &[&str]) {
+    until(PATIENCE, &format!("the agent says {words:?}"), || {
+        assert!(agent.lives(), "it goes on: {}", agent.log());
+        let log = agent.log();
+        words.iter().all(|word| log.contains(word))
+    });
+    assert!(
+        ground.lan.netns().ping(pod.address()),
+        "the pod is reached as before"
+    );
+}
+
+#[test]
+fn case_24_without_one_capability_the_agent_says_which_goes_on_and_the_next_one_makes_up() {
+    // Programs need CAP_BPF and CAP_NET_ADMIN; CAP_SYS_ADMIN stands for both on every kernel.
+    let cases = [
+        ("cap_bpf,cap_sys_admin", "CAP_BPF"),
+        ("cap_net_admin,cap_sys_admin", "CAP_NET_ADMIN"),
+        ("cap_sys_admin", "CAP_SYS_ADMIN"),
+    ];
+    let ground = Ground::new();
+    for (n, (without, said)) in cases.into_iter().enumerate() {
+        let pod = ground.pod(&format!("pod{n}"));
+        let mut agent = start_without(&ground, without);
+        says(&ground, &mut agent, &pod, &[said]);
+        agent.stop(PATIENCE);
+        pod.send(10, 100);
+        let mut agent = ground.start(&[]);
+        ground.wait_counted(&pod.name, "tcx");
+        pod.assert_exact(without);
+        agent.stop(PATIENCE);
+        pod.delete();
+    }
+}
+
+#[test]
+fn case_46_a_pinned_map_of_another_size_is_refused_by_name_and_left_alone() {
+    let ground = Ground::new();
+    let pod = ground.pod("pod");
+    ground.start(&[]).kill_when_counted(&ground, &pod);
+    let pins = ground.pins();
+    let (slots, tcp) = (pins.join("slots"), pins.join("tcp"));
+    fs::remove_file(&slots).expect("remove a pin");
+    // Another map under its name.
+    fs::rename(&tcp, &slots).expect("put another map in its place");
+    let mut agent = ground.start(&[]);
+    let path = slots.display().to_string();
+    says(&ground, &mut agent, &pod, &[&path, "value size", "rm "]);
+    assert!(slots.exists(), "it is left alone");
+}
+
+#[test]
+fn case_26_a_second_agent_is_refused_and_the_first_is_named() {
+    let ground = Ground::new();
+    let pod = ground.pod("pod");
+    let mut first = ground.start(&[]);
+    ground.wait_counted(&pod.name, "tcx");
+    let second = ground.agent(&[]).output().expect("start the second");
+    assert_eq!(second.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(said.contains("another traffic-agent"), "{said}");
+    assert!(said.contains(&format!("process {}", first.pid())), "{said}");
+    assert!(first.lives());
+}
+
+#[test]
+fn case_47_without_a_bpffs_devices_are_read_and_the_remedy_is_said() {
+    let ground = Ground::new();
+    let pod = ground.pod("pod");
+    let pins = ground.scratch.join("bpf");
+    let mut umount = Command::new(debian::require("umount", "mount"));
+    process::output(umount.arg(&pins));
+    let mut agent = ground.start(&[]);
+    says(&ground, &mut agent, &pod, &["bpffs", "mount -t bpf"]);
+    agent.stop(PATIENCE);
+    remount(&pins, "ro");
+    let mut agent = ground.start(&[]);
+    says(&ground, &mut agent, &pod, &["read-only", "remount"]);
+}
+
+fn remount(pins: &Path, how: &str) {
+    let mut mount = Command::new(debian::require("mount", "mount"));
+    process::output(mount.args(["-t", "bpf", "-o", how, "bpf"]).arg(pins));
+}
+
+#[test]
+fn hostile_records_are_named_and_nobody_elses_counting_changes() {
+    let ground = Ground::new();
+    let pod = ground.pod("pod");
+    let mut agent = ground.start(&["--show-ended", "1"]);
+    ground.wait_counted(&pod.name, "tcx");
+    let records = ground.node.file("run/attachments");
+    let own = fs::read_dir(&records)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let text = fs::read_to_string(&own).unwrap();
+    let foreign = text.replace("sandbox-pod", "sandbox-other");
+    let vanished: Value = {
+        let mut record: Value = serde_json::from_str(&foreign).unwrap();
+        record["netns"]["path"] = "/nowhere".into();
+        record["pod"]["name"] = "other".into();
+        record
+    };
+    fs::write(records.join("a-eth0.json"), "{").unwrap();
+    fs::write(records.join("b-eth0.json"), &foreign).unwrap();
+    fs::write(records.join("c-eth0.json"), vec![b'['; 2 << 20]).unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", records.join("d-eth0.json")).unwrap();
+    fs::write(
+        records.join("sandbox-other-eth0.json"),
+        vanished.to_string(),
+    )
+    .unwrap();
+    let names = ["a-eth0.json", "b-eth0.json", "c-eth0.json", "d-eth0.json"];
+    says(&ground, &mut agent, &pod, &names);
+    // Truncated: whose it is can be told by its name, so that the pod is not taken for ended.
+    fs::write(&own, text.get(..text.len() / 2).unwrap()).unwrap();
+    let name = own.file_name().unwrap().to_string_lossy().into_owned();
+    says(&ground, &mut agent, &pod, &[&name]);
+    pod.send(10, 100);
+    pod.assert_exact("its record cannot be read");
+    fs::write(&own, &text).unwrap();
+    pod.send(10, 100);
+    pod.assert_exact("its record is back");
+    assert_eq!(ground.shown("pod").unwrap()["estimated"], false);
+}
+
+#[test]
+fn case_22_what_a_user_removes_is_attached_again_and_made_up_for() {
+    let ground = Ground::new();
+    let pod = ground.pod("pod");
+    let mut agent = ground.start(&["--hook", "tcx"]);
+    ground.wait_counted(&pod.name, "tcx");
+    let links = ground.links();
+    assert_eq!(links.len(), 2);
+    for link in &links {
+        fs::remove_file(ground.pins().join("links").join(link)).expect("remove a link");
+    }
+    pod.send(30, 100);
+    until(PATIENCE, "the links are back", || ground.links() == links);
+    pod.assert_exact("the gap was made up for");
+    agent.stop(PATIENCE);
+}
+
+#[test]
+fn uninstall_removes_everything_and_proves_it() {
+    let ground = Ground::new();
+    let pod = ground.pod("pod");
+    let mut agent = ground.start(&[]);
+    ground.wait_counted(&pod.name, "tcx");
+    let refused = ground.agent(&["uninstall"]).output().expect("uninstall");
+    assert_eq!(refused.status.code(), Some(1), "while an agent runs");
+    agent.stop(PATIENCE);
+    // Held by somebody else, a link counts on without its pin.
+    let pin = ground.pins().join("links").join(&ground.links()[0]);
+    let held = traffic_agent_open(&pin);
+    let left = ground.agent(&["uninstall"]).output().expect("uninstall");
+    let said = String::from_utf8_lossy(&left.stdout).into_owned();
+    assert_eq!(left.status.code(), Some(2), "{said}");
+    assert!(said.contains("still counts"), "{said}");
+    drop(held);
+    let said = process::output(&mut ground.agent(&["uninstall"]));
+    assert!(said.contains("nothing is left"), "{said}");
+    let berth = ground.scratch.join("bpf/berth");
+    assert!(!berth.exists(), "the folder is gone");
+    assert!(ground.lan.netns().ping(pod.address()));
+    let mut agent = ground.start(&[]);
+    ground.wait_counted("pod", "tcx");
+    pod.assert_exact("it begins again from the device");
+    agent.stop(PATIENCE);
+}
+
+/// Opens a pinned link, as somebody else may.
+fn traffic_agent_open(pin: &Path) -> std::os::fd::OwnedFd {
+    let opened = traffic_agent::kernel::bpf::open(pin).expect("open a pin");
+    assert!(traffic_agent::kernel::bpf::link(opened.as_fd()).is_ok());
+    opened
+}
+
+impl KillWhenCounted for Daemon {
+    fn kill_when_counted(mut self, ground: &Ground, pod: &Pod<'_>) {
+        ground.wait_counted(&pod.name, "tcx");
+        self.kill();
+    }
+}
+
+trait KillWhenCounted {
+    fn kill_when_counted(self, ground: &Ground, pod: &Pod<'_>);
+}

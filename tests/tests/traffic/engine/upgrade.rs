@@ -1,0 +1,95 @@
+//! Another version of the maps: up and down again, without a gap.
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use e2e::wait::until;
+
+use super::ground::{Ground, PATIENCE, send};
+use super::kill::{SOON, at_every_place, counts_on, is_attached};
+
+/// Makes this version's maps those of another one, as the agent sees them.
+fn make_foreign(ground: &Ground) {
+    let own = ground.pins();
+    fs::rename(&own, own.with_file_name("v7")).expect("rename the folder of pins");
+}
+
+fn is_done(ground: &Ground) -> bool {
+    !ground.pins().with_file_name("v7").exists()
+}
+
+#[test]
+fn case_45_another_version_is_taken_over_under_traffic_without_a_gap_and_its_sums_go_on() {
+    let ground = Ground::new();
+    let mut agent = ground.start(&SOON);
+    let ended = ground.pod("early-0");
+    ground.wait_counted("early-0", "tcx");
+    ended.send(10, 100);
+    ended.assert_exact("before its end");
+    let before = ended.counted();
+    ended.delete();
+    until(PATIENCE, "it is folded", || {
+        ground.shown("early-0").is_none()
+    });
+    let pod = ground.pod("loaded");
+    ground.wait_counted("loaded", "tcx");
+    pod.assert_exact("before");
+    agent.stop(PATIENCE);
+    let done = AtomicBool::new(false);
+    let netns = &pod.netns;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                send(netns, 50, 400);
+            }
+        });
+        // Up, and down, and up.
+        for _ in 0..3 {
+            make_foreign(&ground);
+            let mut agent = ground.start(&SOON);
+            until(PATIENCE, "all is taken over", || is_done(&ground));
+            agent.stop(PATIENCE);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    pod.assert_exact("after all of it");
+    let shown = ground.shown("loaded").expect("it is shown");
+    assert_eq!(shown["estimated"], false, "nothing was guessed");
+    assert_eq!(
+        ground.workload("early"),
+        Some(before),
+        "what had ended is there"
+    );
+    assert_eq!(ground.links().len(), 2, "each way has one link");
+}
+
+#[test]
+fn case_29_killed_anywhere_while_it_takes_over_every_packet_is_counted_once() {
+    let ground = Ground::new();
+    at_every_place(
+        &ground,
+        &[],
+        |name| {
+            let pod = ground.pod(name);
+            let mut agent = ground.start(&SOON);
+            ground.wait_counted(name, "tcx");
+            pod.send(10, 100);
+            agent.stop(PATIENCE);
+            make_foreign(&ground);
+            pod
+        },
+        |pod| is_done(&ground) && is_attached(&ground, pod, "tcx"),
+        |pod, place| {
+            counts_on(&ground, pod, &[], "tcx", place);
+            let mut agent = ground.start(&SOON);
+            until(PATIENCE, "the former maps are gone", || is_done(&ground));
+            pod.assert_exact(&format!("and it is settled, killed at {place}"));
+            pod.delete();
+            until(PATIENCE, "it is folded", || {
+                ground.shown(&pod.name).is_none()
+            });
+            agent.stop(PATIENCE);
+        },
+    );
+}
