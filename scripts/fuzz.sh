@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 . scripts/common.sh
 
 SECONDS_EACH=${1:-60}
-TARGETS=(cni-stdin cni-args records ovsdb-replies)
+TARGETS=(cni-stdin cni-args records ovsdb-replies http-headers)
 TARGET_DIR=${CARGO_TARGET_DIR:-target}
 
 # What `cargo fuzz` sets, without the sanitizers that only an unstable compiler has: overflow,

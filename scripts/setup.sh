@@ -19,7 +19,8 @@ BUILD=(gcc libc6-dev protobuf-compiler libprotobuf-dev)
 LAN=(iproute2 iputils-ping util-linux)
 # Real stores, runtimes, switches and the reference plugins; a C++ compiler for libFuzzer.
 TEST=(g++ etcd-server etcd-client containerd runc podman containernetworking-plugins busybox-static
-    openvswitch-switch iperf3 iptables nftables libcap2-bin shellcheck)
+    openvswitch-switch iperf3 iptables nftables libcap2-bin shellcheck prometheus chromium
+    chromium-driver)
 
 # The virtual machine; depmod comes with kmod. The kernel is unpacked below KERNEL, not installed: it
 # is nothing that this machine is to boot.

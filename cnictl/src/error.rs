@@ -13,6 +13,8 @@ use berth_ipam::reservations::ReserveError;
 use berth_store::{ConfigError, StoreError};
 use berth_types::BadRecord;
 
+use crate::top::AgentError;
+
 /// A command that ran to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -70,6 +72,9 @@ pub(crate) enum Failure {
     /// Something is not what it was when it was shown.
     #[error("{0} changed since it was looked at; nothing was done")]
     Changed(String),
+    /// The traffic agent of a node.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
     /// The operator did not agree.
     #[error("not confirmed, so nothing was done")]
     Declined,
@@ -103,6 +108,7 @@ impl Failure {
             )
             | Self::Adopt(AdoptError::Store(_))
             | Self::Node(_)
+            | Self::Agent(_)
             | Self::Output(_) => COULD_NOT_TELL,
             Self::Reserve(ReserveError::Partly { cause, .. })
                 if matches!(**cause, ReserveError::Store(_)) =>
@@ -138,6 +144,7 @@ impl Failure {
             Self::Closure(error) => error.hint(),
             Self::Republish(error) => error.hint(),
             Self::Node(error) => error.hint(),
+            Self::Agent(error) => error.hint(),
             Self::Changed(_) => "look again, and repeat the command",
             Self::Pool(error) => error.hint(),
             Self::Record(_) | Self::Adopt(AdoptError::Record(_)) => {

@@ -16,6 +16,7 @@ mod pool;
 mod reservation;
 mod store;
 mod store_admin;
+mod top;
 
 use std::io;
 use std::process::ExitCode;
@@ -52,6 +53,7 @@ async fn run(
         Command::Release(args) => address::release(&store()?, args, now, out).await,
         Command::Explain(args) => explain::run(args, out).await,
         Command::Doctor(args) => doctor::run(args, out),
+        Command::Top(args) => top::run(args, cli.output, out).await,
         Command::Node(command) => run_node(cli, command, now, out).await,
         Command::StoreAdmin(StoreCommand::Status) => store_admin::status(&store()?, out).await,
         Command::StoreAdmin(StoreCommand::Close { reason }) => {

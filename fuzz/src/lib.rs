@@ -16,6 +16,7 @@ use berth_cni::ovs::port::{self, Applied};
 use berth_cni::spec::{CniError, Config, Invocation, MainConfig, Version};
 use berth_types::{AttachmentRecord, BadRecord, LocalAttachment, Record};
 use serde_json::Value;
+use traffic_agent::http::headers;
 
 /// The network configuration on stdin: read by each verb, it gives a value or an error object
 /// that a runtime can read.
@@ -156,6 +157,35 @@ fn readable(error: &CniError) {
     assert!(!said.is_empty(), "no message: {object}");
 }
 
+/// The headers of a request to the traffic agent, one on each line: host, authorization, what is
+/// accepted. A host that is told apart is part of what was said, and no token is shown by chance.
+///
+/// # Panics
+/// When that does not hold.
+pub fn http_headers(data: &[u8]) {
+    const TOKEN: &str = "0123456789abcdef";
+    for line in data.split(|byte| *byte == b'\n') {
+        // As a bearer token, or encoded in what is longer still.
+        let shown = headers::shows_token(TOKEN, line).expect("it is a token");
+        let bearer = line.trim_ascii_end().ends_with(TOKEN.as_bytes());
+        let basic =
+            line.to_ascii_lowercase().starts_with(b"basic ") && line.len() > 6 + TOKEN.len();
+        assert!(!shown || bearer || basic, "{line:?}");
+        let text = String::from_utf8_lossy(line);
+        if let Some(host) = headers::host(&text) {
+            assert!(
+                !host.is_empty() && text.contains(host),
+                "{text:?}: {host:?}"
+            );
+            assert!(
+                !host.contains(['[', ']']) || !text.starts_with('['),
+                "{text:?}: {host:?}"
+            );
+        }
+        let (_form, _packing) = (headers::format(&text), headers::packing(&text));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +219,11 @@ mod tests {
     #[test]
     fn every_seed_of_a_switchs_reply_holds() {
         each_seed("ovsdb-replies", ovsdb_replies);
+    }
+
+    #[test]
+    fn every_seed_of_a_request_holds() {
+        each_seed("http-headers", http_headers);
     }
 
     #[test]

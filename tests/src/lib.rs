@@ -14,6 +14,7 @@
 )]
 
 pub mod bench;
+pub mod browser;
 pub mod capture;
 pub mod cgroup;
 pub mod containerd;
@@ -27,6 +28,7 @@ pub mod ovs;
 pub mod plugin;
 pub mod podman;
 pub mod process;
+pub mod prometheus;
 pub mod scratch;
 pub mod site;
 pub mod stats;

@@ -15,6 +15,7 @@ mod pattern;
 mod pool;
 mod record;
 mod reservation;
+pub mod traffic;
 
 pub use address::{
     AddressRange, BadAddress, Family, address_from_key, address_key, number, parse_address,

@@ -6,6 +6,7 @@ mod ip;
 mod node;
 mod pool;
 mod reserve;
+mod top;
 pub(crate) mod values;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub(crate) use pool::{
     CreateArgs, DeleteArgs, ExcludeArgs, PoolCommand, SetArgs, SettingsArgs, StateArgs, SubnetArgs,
 };
 pub(crate) use reserve::{GrowArgs, ReserveCommand, WhichArgs};
+pub(crate) use top::{SortBy, TopArgs};
 
 /// The operator's hand on Berth: pools, addresses, reservations.
 #[derive(Debug, Parser)]
@@ -98,6 +100,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Test whether this host can serve its networks, and say what to do where it cannot.
     Doctor(DoctorArgs),
+    /// Show who carries how much traffic on a node.
+    Top(TopArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.

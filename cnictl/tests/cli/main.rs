@@ -19,3 +19,4 @@ mod set_back;
 mod settings;
 mod store_choice;
 mod support;
+mod top;

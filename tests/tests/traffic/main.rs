@@ -1,8 +1,10 @@
 //! Traffic counters, in real network namespaces and with the kernel's own programs.
 #![expect(
+    clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a test program: whatever is not as it should be must fail"
+    reason = "test code: whatever is unexpected must fail loudly"
 )]
 
 mod engine;
+mod page;

@@ -78,6 +78,13 @@ fn over(said: Options, file: Options) -> Options {
         hook,
         attach_order,
         show_ended,
+        listen,
+        allow_host,
+        tls_cert,
+        tls_key,
+        token_file,
+        max_series,
+        cadvisor,
     } = said;
     Options {
         config,
@@ -91,6 +98,13 @@ fn over(said: Options, file: Options) -> Options {
         hook: hook.or(file.hook),
         attach_order: attach_order.or(file.attach_order),
         show_ended: show_ended.or(file.show_ended),
+        listen: listen.or(file.listen),
+        allow_host: allow_host.or(file.allow_host),
+        tls_cert: tls_cert.or(file.tls_cert),
+        tls_key: tls_key.or(file.tls_key),
+        token_file: token_file.or(file.token_file),
+        max_series: max_series.or(file.max_series),
+        cadvisor: cadvisor.or(file.cadvisor),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod file;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -136,6 +137,28 @@ pub struct Options {
     /// For how many seconds an interface that has ended is shown, by default 120.
     #[arg(long, global = true, value_name = "SECONDS")]
     pub show_ended: Option<u64>,
+    /// Where metrics and page are served, by default 127.0.0.1:9455. Any address that is not of a
+    /// loopback interface needs TLS and a token.
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Names that clients know this node by, besides its addresses.
+    #[arg(long, global = true, value_name = "HOST", value_delimiter = ',')]
+    pub allow_host: Option<Vec<String>>,
+    /// PEM file with the server's certificate; goes with --tls-key.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file with the certificate's key.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// File with the token that a client must know.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Most series of pods, containers and workloads, by default 60000.
+    #[arg(long, global = true, value_name = "NUMBER")]
+    pub max_series: Option<usize>,
+    /// Serve cAdvisor's network metrics at /metrics/cadvisor.
+    #[arg(long, global = true, num_args = 0..=1, default_missing_value = "true")]
+    pub cadvisor: Option<bool>,
 }
 
 /// The script that completes the command line in `shell`.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::args::FileError;
 use crate::config::BadOption;
 use crate::engine::Chain;
+use crate::http::ServeError;
 use crate::kernel::bpffs::BpffsError;
 use crate::kernel::lock::LockError;
 use crate::kernel::maps::MapsError;
@@ -34,6 +35,9 @@ pub(super) enum Failure {
     /// Another agent.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// What is served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// Anything else of the kernel's.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -52,6 +56,7 @@ impl Failure {
                  one; or run its `uninstall`"
                     .into()
             }
+            Self::Serve(error) => error.hint().into(),
             Self::Io(_) => "look at `dmesg` for what the kernel says".into(),
         }
     }
@@ -63,7 +68,9 @@ impl Failure {
         }
         let said = writeln!(err, "error: {}\n  hint: {}", Chain(self), self.hint());
         match (said, self) {
-            (Ok(()), Self::File(_) | Self::Option(_)) => USAGE.into(),
+            (Ok(()), Self::File(_) | Self::Option(_) | Self::Serve(ServeError::Settings(_))) => {
+                USAGE.into()
+            }
             _ => ExitCode::FAILURE,
         }
     }

@@ -10,15 +10,20 @@ use nix::sys::signal::{SigSet, Signal};
 use tracing::{info, warn};
 
 use super::error::Failure;
+use super::show::kernel_release;
 use crate::checkpoint;
 use crate::config::Config;
 use crate::engine::{Chain, Engine, Shared, Stop, now, run};
+use crate::export::Source;
+use crate::http::Running;
 use crate::kernel::hooks::{Hooks, Kernel};
 use crate::kernel::lock::{Alone, LockError};
 use crate::kernel::{DeviceOnly, bpffs, lock, maps};
 use crate::ledger::{Formers, Ledger, Memory, Pinned, Store, adopt};
+use crate::model::Snapshot;
 use crate::observe;
 use crate::scope::ScopeMaps;
+use crate::snapshot::{self, Agent};
 
 /// How often the sums are written down.
 const CHECKPOINT: Duration = Duration::from_mins(1);
@@ -50,6 +55,8 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     begin(&mut ledger, config, kept)?;
     let shared = Shared::new(ledger);
     shared.notes().troubles.missing.extend(missing);
+    let served = Running::start(&config.http, &config.export, live(&shared, config))?;
+    info!(address = %served.address(), "metrics and page are served");
     let clusters = config.clusters.clone();
     let mut engine = Engine::new(Arc::clone(&shared), hooks, config.hold, clusters);
     let (mut said, mut written) = (BTreeSet::new(), now().uptime);
@@ -60,11 +67,34 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
             written = now.uptime;
         }
     });
+    served.end();
     if kept {
         write_down(&shared, &config.state_dir);
     }
     info!("ended; what is attached counts on");
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is served: the counters as they are whenever somebody asks.
+struct Live<S> {
+    shared: Arc<Shared<S>>,
+    agent: Agent,
+}
+
+impl<S: Store + Send + 'static> Source for Live<S> {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::new(snapshot::take(&self.shared, &self.agent, now()))
+    }
+}
+
+fn live<S: Store + Send + 'static>(shared: &Arc<Shared<S>>, config: &Config) -> Arc<dyn Source> {
+    let agent = Agent {
+        node: config.node.clone(),
+        started: now().time,
+        kernel: kernel_release(),
+    };
+    let shared = Arc::clone(shared);
+    Arc::new(Live { shared, agent })
 }
 
 /// The kernel's maps and hooks, or, where they cannot be had, the devices' own counters.

@@ -9,6 +9,8 @@ use ipnetwork::IpNetwork;
 
 use crate::args::{AttachOrder, HookChoice, Level, Options};
 use crate::decide::GRACE;
+use crate::export::{self, ExportOptions, Tcp};
+use crate::http::{Cadvisor, Settings};
 use crate::kernel::bpf::Order;
 use crate::kernel::hooks::{Choice, Manner};
 
@@ -29,6 +31,10 @@ pub struct Config {
     pub clusters: Vec<IpNetwork>,
     /// How long an interface that has ended is shown.
     pub hold: Duration,
+    /// Where it is served, and to whom.
+    pub http: Settings,
+    /// What is exported.
+    pub export: ExportOptions,
 }
 
 /// An option that cannot be.
@@ -60,6 +66,13 @@ pub fn config(options: Options) -> Result<Config, BadOption> {
         hook,
         attach_order,
         show_ended,
+        listen,
+        allow_host,
+        tls_cert,
+        tls_key,
+        token_file,
+        max_series,
+        cadvisor,
     } = options;
     let hold = show_ended.unwrap_or(120);
     if hold < GRACE.as_secs() {
@@ -69,32 +82,60 @@ pub fn config(options: Options) -> Result<Config, BadOption> {
             problem: "at least 1 second, in which programs come to their end".into(),
         });
     }
+    let (level, tcp) = (level.unwrap_or_default(), tcp.unwrap_or_default());
+    let defaults = Settings::default();
     Ok(Config {
+        http: Settings {
+            listen: listen.unwrap_or(defaults.listen),
+            allow_hosts: allow_host.unwrap_or_default(),
+            tls_cert,
+            tls_key,
+            token_file,
+            cadvisor: if cadvisor.unwrap_or_default() {
+                Cadvisor::On
+            } else {
+                Cadvisor::Off
+            },
+            ..defaults
+        },
+        export: ExportOptions {
+            level: match level {
+                Level::Min => export::Level::Min,
+                Level::Default => export::Level::Default,
+                Level::Detail => export::Level::Detail,
+            },
+            tcp: if tcp { Tcp::On } else { Tcp::Off },
+            max_series: max_series.unwrap_or(ExportOptions::MAX_SERIES),
+        },
         run_dir: run_dir.unwrap_or_else(|| "/run/berth".into()),
         bpffs: bpffs.unwrap_or_else(|| "/sys/fs/bpf".into()),
         state_dir: state_dir.unwrap_or_else(|| "/var/lib/berth".into()),
         node: node_name(node)?,
-        manner: Manner {
-            choice: match hook.unwrap_or_default() {
-                HookChoice::Auto => Choice::Auto,
-                HookChoice::Tcx => Choice::Tcx,
-                HookChoice::Clsact => Choice::Clsact,
-                HookChoice::Device => Choice::Device,
-            },
-            order: match attach_order.unwrap_or_default() {
-                AttachOrder::Head => Order::Head,
-                AttachOrder::Tail => Order::Tail,
-            },
-            level: match level.unwrap_or_default() {
-                Level::Min => LEVEL_MIN,
-                Level::Default => LEVEL_DEFAULT,
-                Level::Detail => LEVEL_DETAIL,
-            },
-            tcp: u32::from(tcp.unwrap_or_default()),
-        },
+        manner: manner(hook, attach_order, level, tcp),
         clusters: cluster_cidr.unwrap_or_default(),
         hold: Duration::from_secs(hold),
     })
+}
+
+fn manner(hook: Option<HookChoice>, order: Option<AttachOrder>, level: Level, tcp: bool) -> Manner {
+    Manner {
+        choice: match hook.unwrap_or_default() {
+            HookChoice::Auto => Choice::Auto,
+            HookChoice::Tcx => Choice::Tcx,
+            HookChoice::Clsact => Choice::Clsact,
+            HookChoice::Device => Choice::Device,
+        },
+        order: match order.unwrap_or_default() {
+            AttachOrder::Head => Order::Head,
+            AttachOrder::Tail => Order::Tail,
+        },
+        level: match level {
+            Level::Min => LEVEL_MIN,
+            Level::Default => LEVEL_DEFAULT,
+            Level::Detail => LEVEL_DETAIL,
+        },
+        tcp: u32::from(tcp),
+    }
 }
 
 fn node_name(said: Option<String>) -> Result<NodeName, BadOption> {

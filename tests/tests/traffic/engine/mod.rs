@@ -1,7 +1,7 @@
 //! The agent: what is attached, counted, kept and folded, whatever happens to it.
 
 mod churn;
-mod ground;
+pub(crate) mod ground;
 mod kill;
 mod life;
 mod restart;
