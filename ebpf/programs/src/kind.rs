@@ -3,78 +3,95 @@
 use berth_ebpf_common::{Family, Protocol};
 
 use crate::packet::{
-    self, ETH_BYTES, ETH_IPV4_BYTES, ETH_IPV6_BYTES, ICMP, ICMP6, IPV4, IPV6, Network, Packet,
-    SCTP, TCP, UDP, transport,
+    ETH_BYTES, ETH_IPV4_BYTES, ETH_IPV6_BYTES, ICMP, ICMP6, IPV4, IPV6, Packet, SCTP, TCP, UDP,
+    is_extension, network, transport,
 };
 
-/// Where it is counted among the details.
+/// Which of the details it is counted in: by its protocol, by its family.
 #[inline(always)]
-pub fn kind(packet: Packet, network: Network) -> (Protocol, Family) {
-    let family = match network.ethertype {
-        IPV4 => Family::V4,
-        IPV6 => Family::V6,
-        _ => return (Protocol::Other, Family::None),
+pub fn kind(packet: Packet) -> u32 {
+    let Some(head) = packet.head(ETH_IPV4_BYTES) else {
+        return kind_elsewhere(packet);
     };
-    let protocol = match protocol(packet, network) {
-        Some(TCP) => Protocol::Tcp,
-        Some(UDP) => Protocol::Udp,
-        Some(ICMP | ICMP6) => Protocol::Icmp,
-        Some(SCTP) => Protocol::Sctp,
-        _ => Protocol::Other,
-    };
-    (protocol, family)
+    if head.ethertype() == IPV4 {
+        return cell(head.read(PROTOCOL4), Family::V4);
+    }
+    let next = head.read::<u8>(NEXT6);
+    if head.ethertype() == IPV6 && !is_extension(next) {
+        return cell(next, Family::V6);
+    }
+    kind_elsewhere(packet)
 }
 
+const PROTOCOL4: u32 = ETH_BYTES + 9;
+const NEXT6: u32 = ETH_BYTES + 6;
+
 #[inline(always)]
-fn protocol(packet: Packet, network: Network) -> Option<u8> {
-    let plain = network.offset == ETH_BYTES;
-    if plain && network.ethertype == IPV4 {
-        return packet.get::<u8>(ETH_BYTES + 9, ETH_IPV4_BYTES);
-    }
-    if plain && network.ethertype == IPV6 {
-        let next = packet.get::<u8>(ETH_BYTES + 6, ETH_IPV6_BYTES)?;
-        if !packet::is_extension(next) {
-            return Some(next);
-        }
-    }
-    transport(packet, network).map(|found| found.protocol)
+fn cell(protocol: u8, family: Family) -> u32 {
+    let protocol = match protocol {
+        TCP => Protocol::Tcp,
+        UDP => Protocol::Udp,
+        ICMP | ICMP6 => Protocol::Icmp,
+        SCTP => Protocol::Sctp,
+        _ => Protocol::Other,
+    };
+    protocol as u32 * 3 + family as u32
+}
+
+/// Behind tags and extensions, in a packet that is in pieces, or nowhere.
+#[inline(never)]
+fn kind_elsewhere(packet: Packet) -> u32 {
+    let found = network(packet, 0);
+    let family = match found.map(|network| network.ethertype) {
+        Some(IPV4) => Family::V4,
+        Some(IPV6) => Family::V6,
+        _ => Family::None,
+    };
+    let found = found.and_then(|network| transport(packet, network));
+    // 255 is no protocol's.
+    cell(found.map_or(255, |found| found.protocol), family)
 }
 
 /// Whether it is a segment with RST.
 #[inline(always)]
-pub fn is_reset(packet: Packet, network: Network) -> bool {
-    if protocol(packet, network) != Some(TCP) {
-        return false;
+pub fn is_reset(packet: Packet) -> bool {
+    let Some(head) = packet.head(ETH_IPV4_BYTES + TCP_BYTES) else {
+        return is_reset_elsewhere(packet);
+    };
+    if head.ethertype() == IPV4 {
+        if head.read::<u8>(PROTOCOL4) != TCP {
+            return false;
+        }
+        // No options, and not a later fragment.
+        if head.read::<u8>(ETH_BYTES) == 0x45 && head.read::<u16>(ETH_BYTES + 6) & OFFSET == 0 {
+            return has_reset(head.read(ETH_IPV4_BYTES + FLAGS));
+        }
+        return is_reset_elsewhere(packet);
     }
-    flags(packet, network).is_some_and(|flags| flags & 0b100 != 0)
+    if head.ethertype() == IPV6 && head.read::<u8>(NEXT6) == TCP {
+        if let Some(head) = packet.head(ETH_IPV6_BYTES + TCP_BYTES) {
+            return has_reset(head.read(ETH_IPV6_BYTES + FLAGS));
+        }
+    }
+    is_reset_elsewhere(packet)
 }
 
-const FLAGS: u32 = 13;
 const TCP_BYTES: u32 = 20;
+const FLAGS: u32 = 13;
+/// Where a fragment is, in its field of the IPv4 header.
+const OFFSET: u16 = 0x1fff_u16.to_be();
 
 #[inline(always)]
-fn flags(packet: Packet, network: Network) -> Option<u8> {
-    let plain = network.offset == ETH_BYTES;
-    if plain && network.ethertype == IPV4 && whole(packet) {
-        return packet.get(ETH_IPV4_BYTES + FLAGS, ETH_IPV4_BYTES + TCP_BYTES);
-    }
-    if plain && network.ethertype == IPV6 && packet.get::<u8>(ETH_BYTES + 6, ETH_IPV6_BYTES)? == TCP
-    {
-        return packet.get(ETH_IPV6_BYTES + FLAGS, ETH_IPV6_BYTES + TCP_BYTES);
-    }
-    let found = transport(packet, network)?;
-    if found.headless {
-        return None;
-    }
-    packet.load(found.offset + FLAGS)
+fn has_reset(flags: u8) -> bool {
+    flags & 0b100 != 0
 }
 
-/// Whether an IPv4 header has no options, and its transport header behind it.
-#[inline(always)]
-fn whole(packet: Packet) -> bool {
-    const OFFSET: u16 = 0x1fff_u16.to_be();
-    packet.get::<u8>(ETH_BYTES, ETH_IPV4_BYTES) == Some(0x45)
-        && packet
-            .get::<u16>(ETH_BYTES + 6, ETH_IPV4_BYTES)
-            .is_some_and(|fragment| fragment & OFFSET == 0)
+/// As [`kind_elsewhere`].
+#[inline(never)]
+fn is_reset_elsewhere(packet: Packet) -> bool {
+    let found = network(packet, 0).and_then(|network| transport(packet, network));
+    let Some(found) = found.filter(|found| found.protocol == TCP && !found.headless) else {
+        return false;
+    };
+    packet.load(found.offset + FLAGS).is_some_and(has_reset)
 }

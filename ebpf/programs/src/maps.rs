@@ -3,7 +3,7 @@
 //! None asks to be pinned: whoever loads the object says where each is, or makes it anew.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::lpm_trie::LpmTrie;
+use aya_ebpf::maps::lpm_trie::{Key, LpmTrie};
 use aya_ebpf::maps::{Array, HashMap};
 use berth_ebpf_common as abi;
 
@@ -20,19 +20,19 @@ pub static DETAILS: Array<abi::DetailValue> =
 #[map(name = "tcp")]
 pub static TCP_VALUES: Array<abi::TcpValue> = Array::with_max_entries(abi::SLOTS, MAPPED);
 
-// An address is a word here, or four, as it is in the packet: moved as a whole, not by its bytes.
+// An address is a word here, or two, as it is in the packet: moved as a whole, not by its bytes.
 
 #[map(name = "scope4")]
 pub static SCOPE4: LpmTrie<u32, u32> = LpmTrie::with_max_entries(abi::SCOPE_ENTRIES, 0);
 
 #[map(name = "scope6")]
-pub static SCOPE6: LpmTrie<[u32; 4], u32> = LpmTrie::with_max_entries(abi::SCOPE_ENTRIES, 0);
+pub static SCOPE6: LpmTrie<[u64; 2], u32> = LpmTrie::with_max_entries(abi::SCOPE_ENTRIES, 0);
 
 #[map(name = "near4")]
 pub static NEAR4: HashMap<u32, u32> = HashMap::with_max_entries(abi::NEAR_ENTRIES, 0);
 
 #[map(name = "near6")]
-pub static NEAR6: HashMap<[u32; 4], u32> = HashMap::with_max_entries(abi::NEAR_ENTRIES, 0);
+pub static NEAR6: HashMap<[u64; 2], u32> = HashMap::with_max_entries(abi::NEAR_ENTRIES, 0);
 
 #[map(name = "cgroups")]
 pub static CGROUPS: HashMap<u64, u32> = HashMap::with_max_entries(abi::CONTAINER_SLOTS, 0);
@@ -69,6 +69,27 @@ constant!(level, LEVEL);
 constant!(node_end, NODE_END);
 constant!(tcp, TCP);
 constant!(depth, DEPTH);
+
+/// A key of [`SCOPE6`]: the address is where it is moved by words.
+#[repr(C, align(8))]
+struct Key6 {
+    unused: u32,
+    prefix: u32,
+    address: [u64; 2],
+}
+
+/// What [`SCOPE6`] says of an address.
+#[inline(always)]
+pub fn scope6(address: [u64; 2]) -> Option<u32> {
+    let key = Key6 {
+        unused: 0,
+        prefix: 128,
+        address,
+    };
+    // SAFETY: from its prefix on it is a key, which has no alignment.
+    let key = unsafe { &*(&raw const key.prefix).cast::<Key<[u64; 2]>>() };
+    SCOPE6.get(key).copied()
+}
 
 /// Adds to a counter of a map. Another processor may share it.
 ///

@@ -3,7 +3,6 @@
 //! What the kernel passes along as one may be many there: it is made into segments later, or was
 //! made of segments before. Each has headers of its own.
 
-use crate::count::Hook;
 use crate::packet::{Network, Packet, SCTP, TAG_BYTES, TCP, UDP, network, transport};
 use crate::tunnel;
 
@@ -30,17 +29,33 @@ struct Headers {
     doubtful: bool,
 }
 
-/// The size of a frame.
+/// Whether a frame is on the wire what it is here, which most are.
 #[inline(always)]
-pub fn frame(packet: Packet, hook: Hook) -> Size {
-    if gso_size(packet) == 0 {
-        return Size {
-            bytes: u64::from(packet.len()),
-            packets: 1,
-            estimated: false,
-        };
+pub fn is_plain(packet: Packet) -> bool {
+    gso_size(packet) == 0 && tag(packet) == 0
+}
+
+/// The size of a frame, which leaves by an interface or arrives.
+#[inline(always)]
+pub fn frame(packet: Packet, leaves: bool) -> Size {
+    let size = if gso_size(packet) == 0 {
+        whole(packet)
+    } else {
+        segments_of_frame(packet, leaves)
+    };
+    Size {
+        bytes: size.bytes + tag(packet) * size.packets,
+        ..size
     }
-    segments_of_frame(packet, matches!(hook, Hook::Egress))
+}
+
+#[inline(always)]
+fn whole(packet: Packet) -> Size {
+    Size {
+        bytes: u64::from(packet.len()),
+        packets: 1,
+        estimated: false,
+    }
 }
 
 /// The bytes of a tag that the kernel carries beside the packet.
@@ -59,11 +74,7 @@ pub fn tag(packet: Packet) -> u64 {
 #[inline(always)]
 pub fn datagram(packet: Packet) -> Size {
     if gso_size(packet) == 0 {
-        return Size {
-            bytes: u64::from(packet.len()),
-            packets: 1,
-            estimated: false,
-        };
+        return whole(packet);
     }
     segments_of_datagram(packet)
 }

@@ -12,6 +12,7 @@ pub mod ipam;
 pub mod limits;
 pub mod report;
 pub mod switched;
+pub mod traffic;
 
 use std::collections::BTreeSet;
 use std::io;
