@@ -4,7 +4,7 @@
 #   ./test.sh              every stage
 #   ./test.sh --long       the same with BERTH_LONG=1, at which tests that kill do so twenty times as
 #                          often, then the tests in a virtual machine, and then the benchmark
-#   ./test.sh STAGE…       only these: setup fmt clippy doc build test fuzz shellcheck vm bench
+#   ./test.sh STAGE…       only these: setup fmt clippy doc ebpf build test fuzz shellcheck vm bench
 #
 # Can be interrupted and run again: the tests run in namespaces of their own, below a directory
 # that goes away with them.
@@ -13,7 +13,7 @@ cd "$(dirname "$0")"
 # shellcheck source=scripts/common.sh
 . scripts/common.sh
 
-ALL=(setup fmt clippy doc build test fuzz shellcheck)
+ALL=(setup fmt clippy doc ebpf build test fuzz shellcheck)
 
 stage_setup() { scripts/setup.sh; }
 stage_fmt() { cargo fmt --all --check; }
@@ -21,6 +21,15 @@ stage_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings;
 stage_doc() {
     RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --locked
 }
+# That the committed objects are what their source makes. Everything else does without the toolchain.
+stage_ebpf() {
+    if ! scripts/setup.sh ebpf; then
+        note "ebpf: not compared, as the toolchain cannot be installed here"
+        return 0
+    fi
+    ebpf/rebuild.sh --check
+}
+
 # The programs themselves too: the end-to-end tests call them.
 stage_build() {
     cargo build --workspace --locked
@@ -76,7 +85,7 @@ stage_bench() {
 # A minute for each parser of outside data, all at once; ten in the long run.
 stage_fuzz() { scripts/fuzz.sh "${FUZZ_SECONDS:-60}"; }
 
-stage_shellcheck() { shellcheck -x ./*.sh scripts/*.sh .ci/run; }
+stage_shellcheck() { shellcheck -x ./*.sh scripts/*.sh ebpf/*.sh .ci/run; }
 
 # Removes what interrupted runs left: the folders whose lock nobody holds.
 FOLDERS=/tmp/berth-test

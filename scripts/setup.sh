@@ -4,6 +4,7 @@
 #   scripts/setup.sh          everything: for ./test.sh and the benchmark
 #   scripts/setup.sh demo     what ./demo.sh needs
 #   scripts/setup.sh vm       everything, and the virtual machine of ./test.sh vm (Debian, x86-64)
+#   scripts/setup.sh ebpf     what ebpf/rebuild.sh builds the kernel's programs with
 #
 # Can be run again at any time.
 set -euo pipefail
@@ -19,8 +20,12 @@ BUILD=(gcc libc6-dev protobuf-compiler libprotobuf-dev)
 LAN=(iproute2 iputils-ping util-linux)
 # Real stores, runtimes, switches and the reference plugins; a C++ compiler for libFuzzer.
 TEST=(g++ etcd-server etcd-client containerd runc podman containernetworking-plugins busybox-static
-    openvswitch-switch iperf3 iptables nftables libcap2-bin shellcheck prometheus chromium
+    openvswitch-switch ethtool iperf3 iptables nftables libcap2-bin shellcheck prometheus chromium
     chromium-driver)
+
+# A compiler together with the source of its core, and the linker's library.
+EBPF=(rustc-web rust-web-src llvm-22 llvm-22-dev)
+LINKER_VERSION=0.13.0
 
 # The virtual machine; depmod comes with kmod. The kernel is unpacked below KERNEL, not installed: it
 # is nothing that this machine is to boot.
@@ -38,10 +43,15 @@ main() {
             install_packages "${BUILD[@]}" "${LAN[@]}" "${TEST[@]}" "${VM[@]}"
             install_vm
             ;;
-        *) fail "unknown argument $1" "scripts/setup.sh [demo|vm]" ;;
+        ebpf) install_packages gcc libc6-dev && install_ebpf ;;
+        *) fail "unknown argument $1" "scripts/setup.sh [demo|vm|ebpf]" ;;
     esac
     install_rust
-    if [ "${1:-all}" != demo ]; then install_cargo_tools; fi
+    case "${1:-all}" in
+        demo) ;;
+        ebpf) install_linker ;;
+        *) install_cargo_tools ;;
+    esac
 }
 
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -98,6 +108,30 @@ install_vm() {
     cp -r "$work/unpacked" "$KERNEL.new"
     mv "$KERNEL.new" "$KERNEL"
     rm -rf "$work"
+}
+
+# Not every release has them; ./test.sh passes without, as the objects are in the repository.
+install_ebpf() {
+    local package
+    for package in "${EBPF[@]}"; do
+        is_installed "$package" && continue
+        apt-cache show "$package" >/dev/null 2>&1 || apt-get update -qq
+        apt-cache show "$package" >/dev/null 2>&1 || fail "this distribution has no package $package" \
+            "nothing but ebpf/rebuild.sh needs it; use Debian 12 with its updates for that"
+    done
+    install_packages "${EBPF[@]}"
+}
+
+install_linker() {
+    case "$(bpf-linker --version 2>/dev/null)" in
+        "bpf-linker $LINKER_VERSION"*) ;;
+        *)
+            note "bpf-linker: building it, this takes a minute"
+            LLVM_PREFIX=/usr/lib/llvm-22 cargo install bpf-linker --version $LINKER_VERSION --locked --quiet \
+                --no-default-features --features llvm-22 </dev/null
+            ;;
+    esac
+    note "bpf-linker: $LINKER_VERSION"
 }
 
 install_rust() {

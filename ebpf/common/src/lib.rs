@@ -4,7 +4,8 @@
 //! change of any layout or meaning raises [`ABI`]: the sizes are asserted, so that none goes unseen.
 //!
 //! Bytes are those of the frame on the wire without preamble and checksum: the Ethernet header is
-//! in, 4 bytes of FCS are not, and a tag that the kernel carries beside the packet is not.
+//! in, and so is a VLAN's tag, also where the kernel carries it beside the packet; 4 bytes of FCS are
+//! not.
 
 #![no_std]
 

@@ -2,9 +2,11 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "test code: whatever is unexpected must fail loudly"
 )]
 
 mod engine;
+mod exact;
 mod page;
