@@ -9,6 +9,7 @@ pub mod args;
 pub mod checkpoint;
 pub mod cli;
 pub mod config;
+pub mod containers;
 pub mod decide;
 pub mod engine;
 pub mod export;

@@ -155,6 +155,28 @@ pub struct ContainerCounts {
     pub loopback_transmit: Count,
 }
 
+impl ContainerCounts {
+    /// Adds what `other` counted.
+    pub const fn add(&mut self, other: &Self) {
+        let Self {
+            receive,
+            transmit,
+            loopback_receive,
+            loopback_transmit,
+        } = other;
+        add(&mut self.receive, *receive);
+        add(&mut self.transmit, *transmit);
+        add(&mut self.loopback_receive, *loopback_receive);
+        add(&mut self.loopback_transmit, *loopback_transmit);
+    }
+}
+
+const fn add(to: &mut Count, more: Count) {
+    let Count { bytes, packets } = more;
+    to.bytes = to.bytes.wrapping_add(bytes);
+    to.packets = to.packets.wrapping_add(packets);
+}
+
 /// A workload with all its pods of this node.
 #[derive(Clone, Debug)]
 pub struct Workload {

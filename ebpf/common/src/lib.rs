@@ -15,7 +15,8 @@ mod slot;
 mod tcp;
 
 pub use container::{
-    CONTAINER_SHARDS, CONTAINER_SLOTS, ContainerValue, Unattributed, container_index,
+    CGROUPS, CONTAINER_IDENTITY_BYTES, CONTAINER_SHARDS, CONTAINER_SLOTS, ContainerOwner,
+    ContainerValue, Unattributed, container_index,
 };
 pub use ledger::{
     IDENTITY_BYTES, Owner, OwnerState, Totals, WORKLOAD_IDENTITY_BYTES, WORKLOADS, Workload,
@@ -72,6 +73,8 @@ pub mod maps {
     /// Array, memory-mapped: [`ContainerValue`](crate::ContainerValue) by
     /// [`container_index`](crate::container_index).
     pub const CONTAINERS: &str = "containers";
+    /// Hash: [`ContainerOwner`](crate::ContainerOwner) by slot. Only the agent reads and writes it.
+    pub const CONTAINER_OWNERS: &str = "container_owners";
     /// Array: [`Owner`](crate::Owner) by slot. Only the agent reads and writes it.
     pub const OWNERS: &str = "owners";
     /// Hash: [`Workload`](crate::Workload) by [`WorkloadKey`](crate::WorkloadKey). The agent's alone.
@@ -91,6 +94,7 @@ mod agent {
         crate::DetailValue,
         crate::TcpValue,
         crate::ContainerValue,
+        crate::ContainerOwner,
         crate::Owner,
         crate::Workload,
         crate::WorkloadKey

@@ -7,6 +7,7 @@
     reason = "test code: whatever is unexpected must fail loudly"
 )]
 
+mod containers;
 mod engine;
 mod exact;
 mod page;

@@ -98,6 +98,19 @@ pub enum AttachOrder {
     Tail,
 }
 
+/// Which pods' containers are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Containers {
+    /// Those with two or more at once: nobody else pays.
+    #[default]
+    Auto,
+    /// All.
+    All,
+    /// None.
+    Off,
+}
+
 /// How it counts. Each may stand in the file as well, under the same name.
 #[derive(Clone, Debug, Default, Args, serde::Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
@@ -122,9 +135,19 @@ pub struct Options {
     /// How much is told apart, by default `default`.
     #[arg(long, global = true, value_enum)]
     pub level: Option<Level>,
-    /// Count segments with RST.
+    /// Look at the pods' TCP: retransmits, connections, round-trip times, and segments with RST.
     #[arg(long, global = true, num_args = 0..=1, default_missing_value = "true")]
     pub tcp: Option<bool>,
+    /// Which pods' containers are told apart, by default `auto`.
+    #[arg(long, global = true, value_enum)]
+    pub containers: Option<Containers>,
+    /// The runtime's CRI socket, or `none`; by default /run/containerd/containerd.sock, when that is
+    /// there.
+    #[arg(long, global = true, value_name = "URL")]
+    pub cri: Option<String>,
+    /// The cgroup below which pods are looked for, by default the root.
+    #[arg(long, global = true, value_name = "PATH")]
+    pub cgroup: Option<PathBuf>,
     /// Prefixes of pods and services, anywhere in the clusters.
     #[arg(long, global = true, value_name = "CIDR", value_delimiter = ',')]
     pub cluster_cidr: Option<Vec<IpNetwork>>,

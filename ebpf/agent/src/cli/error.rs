@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::args::FileError;
 use crate::config::BadOption;
+use crate::containers::StartError;
 use crate::engine::Chain;
 use crate::http::ServeError;
 use crate::kernel::bpffs::BpffsError;
@@ -41,6 +42,15 @@ pub(super) enum Failure {
     /// Anything else of the kernel's.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Maps(error) => Self::Maps(error),
+            StartError::Io(error) => Self::Io(error),
+        }
+    }
 }
 
 impl Failure {

@@ -10,9 +10,9 @@ use nix::sys::signal::{SigSet, Signal};
 use tracing::{info, warn};
 
 use super::error::Failure;
-use super::show::kernel_release;
 use crate::checkpoint;
 use crate::config::Config;
+use crate::containers::{Containers, records};
 use crate::engine::{Chain, Engine, Shared, Stop, now, run};
 use crate::export::Source;
 use crate::http::Running;
@@ -55,7 +55,13 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     begin(&mut ledger, config, kept)?;
     let shared = Shared::new(ledger);
     shared.notes().troubles.missing.extend(missing);
-    let served = Running::start(&config.http, &config.export, live(&shared, config))?;
+    let containers = if kept {
+        containers(config, &shared, &stop)
+    } else {
+        None
+    };
+    let live = live(&shared, containers, config);
+    let served = Running::start(&config.http, &config.export, live)?;
     info!(address = %served.address(), "metrics and page are served");
     let clusters = config.clusters.clone();
     let mut engine = Engine::new(Arc::clone(&shared), hooks, config.hold, clusters);
@@ -78,23 +84,36 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
 /// What is served: the counters as they are whenever somebody asks.
 struct Live<S> {
     shared: Arc<Shared<S>>,
+    containers: Option<Arc<Containers>>,
     agent: Agent,
 }
 
 impl<S: Store + Send + 'static> Source for Live<S> {
     fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::new(snapshot::take(&self.shared, &self.agent, now()))
+        let mut snapshot = snapshot::take(&self.shared, &self.agent, now());
+        if let Some(containers) = &self.containers {
+            containers.tell(&mut snapshot);
+        }
+        Arc::new(snapshot)
     }
 }
 
-fn live<S: Store + Send + 'static>(shared: &Arc<Shared<S>>, config: &Config) -> Arc<dyn Source> {
+fn live<S: Store + Send + 'static>(
+    shared: &Arc<Shared<S>>,
+    containers: Option<Arc<Containers>>,
+    config: &Config,
+) -> Arc<dyn Source> {
     let agent = Agent {
         node: config.node.clone(),
         started: now().time,
-        kernel: kernel_release(),
+        kernel: config.containers.kernel.clone(),
     };
     let shared = Arc::clone(shared);
-    Arc::new(Live { shared, agent })
+    Arc::new(Live {
+        shared,
+        containers,
+        agent,
+    })
 }
 
 /// The kernel's maps and hooks, or, where they cannot be had, the devices' own counters.
@@ -208,6 +227,29 @@ fn say<S: Store>(shared: &Shared<S>, said: &mut BTreeSet<String>) {
         warn!("{new}");
     }
     *said = sentences;
+}
+
+/// Tells the containers within pods apart, on a thread of its own. Pods are counted without it.
+fn containers<S: Store + 'static>(
+    config: &Config,
+    shared: &Arc<Shared<S>>,
+    stop: &Arc<Stop>,
+) -> Option<Arc<Containers>> {
+    let known = Arc::clone(shared);
+    let started = Containers::open(&maps::folder_of(&config.bpffs), now()).and_then(|opened| {
+        let records = move || records(&known);
+        let settings = config.containers.clone();
+        opened.start(settings, records, stop, now)?;
+        Ok(opened)
+    });
+    match started {
+        Ok(started) => Some(started),
+        Err(error) => {
+            let sentence = format!("containers are not told apart: {}", Chain(&error));
+            shared.notes().troubles.missing.insert(sentence);
+            None
+        }
+    }
 }
 
 /// Blocks the signals before any thread is there, and waits for them on one of its own.

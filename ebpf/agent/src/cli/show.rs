@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::error::Failure;
 use crate::args::Format;
 use crate::config::Config;
+use crate::containers::Containers;
 use crate::engine::{Notes, now};
 use crate::kernel::{bpffs, lock, maps};
 use crate::ledger::{Formers, Ledger, Pinned, sum};
@@ -70,7 +71,7 @@ fn read(config: &Config) -> Result<Snapshot, Failure> {
     let agent = Agent {
         node: config.node.clone(),
         started: now().time,
-        kernel: kernel_release(),
+        kernel: config.containers.kernel.clone(),
     };
     let found = crate::observe::read(&config.run_dir);
     let mut notes = Notes::default();
@@ -85,11 +86,15 @@ fn read(config: &Config) -> Result<Snapshot, Failure> {
                 ledger.read_with(formers);
             }
         }
-        let snapshot = snapshot::of(&ledger, &notes, &agent, now().time);
+        let mut snapshot = snapshot::of(&ledger, &notes, &agent, now().time);
         // Slots that were given or freed between two looks may be in both sums, or in none.
         let owners: Vec<_> = owners(&ledger);
         tries += 1;
         if before.as_ref() == Some(&owners) || tries == TRIES {
+            // Maps without them are of an agent that did not tell containers apart.
+            if let Ok(containers) = Containers::open(&folder, now()) {
+                containers.tell(&mut snapshot);
+            }
             return Ok(snapshot);
         }
         before = Some(owners);
@@ -124,10 +129,4 @@ fn table(snapshot: &Snapshot, out: &mut impl Write) -> io::Result<()> {
         )?;
     }
     Ok(())
-}
-
-/// The running kernel's release.
-pub(super) fn kernel_release() -> String {
-    let read = std::fs::read_to_string("/proc/sys/kernel/osrelease");
-    read.unwrap_or_default().trim().to_owned()
 }

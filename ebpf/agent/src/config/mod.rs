@@ -1,5 +1,8 @@
 //! The options, with their defaults, free of contradictions.
 
+mod served;
+mod split;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,10 +12,10 @@ use ipnetwork::IpNetwork;
 
 use crate::args::{AttachOrder, HookChoice, Level, Options};
 use crate::decide::GRACE;
-use crate::export::{self, ExportOptions, Tcp};
-use crate::http::{Cadvisor, Settings};
+use crate::export::ExportOptions;
 use crate::kernel::bpf::Order;
 use crate::kernel::hooks::{Choice, Manner};
+use crate::{containers, http};
 
 /// How this agent counts.
 #[derive(Clone, Debug)]
@@ -29,10 +32,12 @@ pub struct Config {
     pub manner: Manner,
     /// Prefixes of the clusters.
     pub clusters: Vec<IpNetwork>,
+    /// How containers are told apart.
+    pub containers: containers::Settings,
     /// How long an interface that has ended is shown.
     pub hold: Duration,
     /// Where it is served, and to whom.
-    pub http: Settings,
+    pub http: http::Settings,
     /// What is exported.
     pub export: ExportOptions,
 }
@@ -54,6 +59,8 @@ pub struct BadOption {
 /// # Errors
 /// [`BadOption`].
 pub fn config(options: Options) -> Result<Config, BadOption> {
+    let (http, export) = (served::http(&options), served::export(&options));
+    let containers = split::settings(&options)?;
     let Options {
         config: _,
         run_dir,
@@ -62,17 +69,20 @@ pub fn config(options: Options) -> Result<Config, BadOption> {
         node,
         level,
         tcp,
+        containers: _,
+        cri: _,
+        cgroup: _,
         cluster_cidr,
         hook,
         attach_order,
         show_ended,
-        listen,
-        allow_host,
-        tls_cert,
-        tls_key,
-        token_file,
-        max_series,
-        cadvisor,
+        listen: _,
+        allow_host: _,
+        tls_cert: _,
+        tls_key: _,
+        token_file: _,
+        max_series: _,
+        cadvisor: _,
     } = options;
     let hold = show_ended.unwrap_or(120);
     if hold < GRACE.as_secs() {
@@ -82,37 +92,21 @@ pub fn config(options: Options) -> Result<Config, BadOption> {
             problem: "at least 1 second, in which programs come to their end".into(),
         });
     }
-    let (level, tcp) = (level.unwrap_or_default(), tcp.unwrap_or_default());
-    let defaults = Settings::default();
     Ok(Config {
-        http: Settings {
-            listen: listen.unwrap_or(defaults.listen),
-            allow_hosts: allow_host.unwrap_or_default(),
-            tls_cert,
-            tls_key,
-            token_file,
-            cadvisor: if cadvisor.unwrap_or_default() {
-                Cadvisor::On
-            } else {
-                Cadvisor::Off
-            },
-            ..defaults
-        },
-        export: ExportOptions {
-            level: match level {
-                Level::Min => export::Level::Min,
-                Level::Default => export::Level::Default,
-                Level::Detail => export::Level::Detail,
-            },
-            tcp: if tcp { Tcp::On } else { Tcp::Off },
-            max_series: max_series.unwrap_or(ExportOptions::MAX_SERIES),
-        },
+        http,
+        export,
         run_dir: run_dir.unwrap_or_else(|| "/run/berth".into()),
         bpffs: bpffs.unwrap_or_else(|| "/sys/fs/bpf".into()),
         state_dir: state_dir.unwrap_or_else(|| "/var/lib/berth".into()),
         node: node_name(node)?,
-        manner: manner(hook, attach_order, level, tcp),
+        manner: manner(
+            hook,
+            attach_order,
+            level.unwrap_or_default(),
+            tcp.unwrap_or_default(),
+        ),
         clusters: cluster_cidr.unwrap_or_default(),
+        containers,
         hold: Duration::from_secs(hold),
     })
 }

@@ -79,6 +79,10 @@ impl std::fmt::Display for Chain<'_> {
 impl<S: Store, H: Hooks> Engine<S, H> {
     pub(super) fn note_records(&self, found: &Found) {
         let mut notes = self.shared.notes();
+        if found.unlisted.is_none() {
+            let pods = found.wanted.values();
+            notes.pods = Some(pods.map(|wanted| wanted.identity.clone()).collect());
+        }
         let troubles = &mut notes.troubles;
         troubles.wanted = found.wanted.len();
         troubles.records = found.unreadable.values().cloned().collect();

@@ -55,6 +55,8 @@ pub struct Notes {
     pub looks: BTreeMap<u32, Look>,
     /// The interfaces that count with all others, and how.
     pub overflowed: BTreeMap<Life, (Identity, [Mode; 2])>,
+    /// Whose records there were when they could be listed last; absent before.
+    pub pods: Option<Vec<Identity>>,
     /// What is not as it should be.
     pub troubles: Troubles,
 }

@@ -20,7 +20,7 @@ const NO_PREALLOC: u32 = 1;
 const MAPPED: u32 = 1 << 10;
 
 /// Every map of this version, by the name of its pin.
-pub const ALL: [(&str, MapShape); 11] = [
+pub const ALL: [(&str, MapShape); 12] = [
     (
         abi::maps::SLOTS,
         array::<abi::SlotValue>(abi::SLOTS * abi::SHARDS, MAPPED),
@@ -46,13 +46,14 @@ pub const ALL: [(&str, MapShape); 11] = [
         abi::maps::NEAR6,
         map::<[u8; 16], u32>(HASH, abi::NEAR_ENTRIES, 0),
     ),
-    (
-        abi::maps::CGROUPS,
-        map::<u64, u32>(HASH, abi::CONTAINER_SLOTS, 0),
-    ),
+    (abi::maps::CGROUPS, map::<u64, u32>(HASH, abi::CGROUPS, 0)),
     (
         abi::maps::CONTAINERS,
         array::<abi::ContainerValue>(abi::CONTAINER_SLOTS * abi::CONTAINER_SHARDS, MAPPED),
+    ),
+    (
+        abi::maps::CONTAINER_OWNERS,
+        map::<u32, abi::ContainerOwner>(HASH, abi::CONTAINER_SLOTS, NO_PREALLOC),
     ),
     (abi::maps::OWNERS, array::<abi::Owner>(abi::SLOTS, 0)),
     (

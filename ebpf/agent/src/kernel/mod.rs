@@ -5,6 +5,7 @@
 mod boxed;
 pub mod bpf;
 pub mod bpffs;
+pub mod cgroup_program;
 mod clsact;
 pub mod device;
 pub mod fault;

@@ -1,10 +1,12 @@
 //! A snapshot as JSON, for people and scripts.
 
-use berth_ebpf_common::{Count, Scope, Totals};
+use berth_ebpf_common::{Count, Scope, TcpValue, Totals, Unattributed};
 use serde_json::{Map, Value, json};
 
 use crate::ledger::sum;
-use crate::model::{DeviceCounts, Interface, Snapshot, Workload, scope_label};
+use crate::model::{
+    Container, ContainerCounts, DeviceCounts, Interface, Snapshot, Workload, scope_label,
+};
 
 /// The whole of it.
 pub fn json(snapshot: &Snapshot) -> Value {
@@ -15,6 +17,8 @@ pub fn json(snapshot: &Snapshot) -> Value {
         "node": snapshot.node.to_string(),
         "interfaces": snapshot.interfaces.iter().map(interface).collect::<Vec<_>>(),
         "workloads": snapshot.workloads.iter().map(workload).collect::<Vec<_>>(),
+        "containers": snapshot.containers.iter().map(container).collect::<Vec<_>>(),
+        "unattributed": unattributed(snapshot),
         "health": {
             "coverage": {"records": health.coverage.0, "counted": health.coverage.1},
             "links": links.map(|link| json!({
@@ -58,10 +62,57 @@ fn workload(workload: &Workload) -> Value {
     })
 }
 
+fn container(container: &Container) -> Value {
+    json!({
+        "namespace": container.pod.namespace,
+        "pod": container.pod.name,
+        "uid": container.pod.uid,
+        "name": container.name,
+        "created": container.created,
+        "counts": container_counts(&container.counts),
+    })
+}
+
+fn unattributed(snapshot: &Snapshot) -> Value {
+    let all = snapshot.unattributed.iter();
+    all.map(|(reason, counts)| {
+        let reason = match reason {
+            Unattributed::PodCgroup => "pod_cgroup",
+            Unattributed::UnknownCgroup => "unknown_cgroup",
+            Unattributed::MapFull => "map_full",
+        };
+        (reason.to_owned(), container_counts(counts))
+    })
+    .collect::<Map<_, _>>()
+    .into()
+}
+
+fn container_counts(counts: &ContainerCounts) -> Value {
+    let ContainerCounts {
+        receive,
+        transmit,
+        loopback_receive,
+        loopback_transmit,
+    } = counts;
+    json!({
+        "receive": count(*receive), "transmit": count(*transmit),
+        "loopbackReceive": count(*loopback_receive), "loopbackTransmit": count(*loopback_transmit),
+    })
+}
+
+fn tcp(tcp: &TcpValue) -> Value {
+    json!({
+        "retransmits": tcp.retransmits, "connected": tcp.connected, "failed": tcp.failed,
+        "accepted": tcp.accepted, "rtt": tcp.rtt, "rttSumUs": tcp.rtt_sum_us,
+    })
+}
+
 fn totals(totals: &Totals) -> Value {
     json!({
         "receive": way(&totals.receive),
         "transmit": way(&totals.transmit),
+        "resets": totals.resets,
+        "tcp": tcp(&totals.tcp),
     })
 }
 

@@ -131,6 +131,27 @@ impl Ground {
         pod
     }
 
+    /// The namespace of a pod of `shop`, connected as `sandbox`. It is never deleted by the plugin.
+    pub(crate) fn connect(&self, name: &str, sandbox: &str, uid: &str) -> Netns {
+        let netns = self.node.container(name);
+        quiet(&netns);
+        self.call("ADD", (name, sandbox, uid), &netns);
+        netns
+    }
+
+    /// Calls the plugin for a pod of the namespace `shop`, of that name, sandbox and uid.
+    pub(crate) fn call(&self, command: &str, pod: (&str, &str, &str), netns: &Netns) {
+        let (name, sandbox, uid) = pod;
+        let args =
+            format!("IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME={name};K8S_POD_UID={uid}");
+        let config = self.config();
+        let call = Call {
+            args: &args,
+            ..Call::new(command, sandbox, Some(netns.path()), &config)
+        };
+        self.plugin.call(&self.node, &call).success();
+    }
+
     /// The agent's command line with `arguments`.
     pub(crate) fn agent(&self, arguments: &[&str]) -> Command {
         self.agent_at(&program("traffic-agent", "traffic-agent"), arguments)
@@ -144,6 +165,10 @@ impl Ground {
             .arg(self.run_dir());
         command.arg("--bpffs").arg(self.scratch.join("bpf"));
         command.arg("--state-dir").arg(self.node.file("state"));
+        // Other tests' pods have cgroups at the same time.
+        if !arguments.contains(&"--cgroup") {
+            command.args(["--containers", "off"]);
+        }
         command.args(arguments);
         command
     }
@@ -307,7 +332,7 @@ pub(crate) fn send(netns: &Netns, count: usize, bytes: usize) {
 }
 
 /// Leaves IPv6 out, whose neighbour discovery speaks up at any time.
-fn quiet(netns: &Netns) {
+pub(crate) fn quiet(netns: &Netns) {
     netns.run(|| {
         for which in ["all", "default"] {
             let file = format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6");

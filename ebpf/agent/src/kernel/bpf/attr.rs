@@ -126,6 +126,18 @@ pub(super) struct LinkInfo {
 
 #[derive(Debug, Default)]
 #[repr(C)]
+pub(super) struct CgroupLinkInfo {
+    pub(super) kind: u32,
+    id: u32,
+    program: u32,
+    padding: u32,
+    pub(super) cgroup: u64,
+    attach_type: u32,
+    rest: [u32; 7],
+}
+
+#[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct ProgramInfo {
     pub(super) kind: u32,
     pub(super) id: u32,

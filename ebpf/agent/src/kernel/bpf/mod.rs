@@ -8,6 +8,7 @@
 )]
 
 mod attr;
+mod cgroup;
 
 use std::ffi::CString;
 use std::io;
@@ -22,6 +23,7 @@ use attr::{
     ByFd, ById, Element, Info, LinkCreate, LinkInfo, LinkUpdate, MapCreate, ObjectAt, ProgramInfo,
     Query,
 };
+pub use cgroup::{CgroupHook, attach_cgroup, cgroup_of};
 
 /// Most programs of one hook that are looked at.
 const HOOK_PROGRAMS: usize = 64;
