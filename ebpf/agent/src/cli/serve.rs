@@ -18,8 +18,8 @@ use crate::export::Source;
 use crate::http::Running;
 use crate::kernel::hooks::{Hooks, Kernel};
 use crate::kernel::lock::{Alone, LockError};
-use crate::kernel::{DeviceOnly, bpffs, lock, maps};
-use crate::ledger::{Formers, Ledger, Memory, Pinned, Store, adopt};
+use crate::kernel::{DeviceOnly, bpffs, lock, maps, pins};
+use crate::ledger::{Formers, Ledger, Memory, Pinned, Store};
 use crate::model::Snapshot;
 use crate::observe;
 use crate::scope::ScopeMaps;
@@ -182,7 +182,7 @@ fn take_over<S: Store>(ledger: &mut Ledger<S>, config: &Config) -> Result<bool, 
             Ok(formers) => formers,
             // Its agent's successor was killed while it removed them.
             Err(_) if !ledger.is_new()? && !ledger.names(abi) => {
-                adopt::remove(&folder)?;
+                pins::remove_all(&folder)?;
                 continue;
             }
             Err(error) => return Err(error.into()),

@@ -111,3 +111,30 @@ pub fn remove(folder: &Path, name: PinName) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+/// Removes all pins of one version, maps and links, also when some are gone already, and answers how
+/// many there were.
+///
+/// # Errors
+/// The kernel's; also when there is a folder that no version makes.
+pub fn remove_all(folder: &Path) -> io::Result<usize> {
+    let mut removed = 0;
+    for folder in [folder.join("links"), folder.to_owned()] {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                continue;
+            }
+            checkpoint("remove-former");
+            fs::remove_file(entry.path())?;
+            removed += 1;
+        }
+        fs::remove_dir(&folder)?;
+    }
+    Ok(removed)
+}

@@ -9,7 +9,6 @@
 //! 4. When none is left, the former maps are removed.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::path::Path;
@@ -198,30 +197,10 @@ impl<S: Store> Ledger<S> {
             .collect();
         for abi in done {
             if let Some(formers) = self.formers.get(&abi) {
-                remove(formers.folder())?;
+                pins::remove_all(formers.folder())?;
             }
             self.formers.remove(&abi);
         }
         Ok(())
     }
-}
-
-/// Removes a version's pins, all of them also when some are gone already.
-///
-/// # Errors
-/// The kernel's.
-pub fn remove(folder: &Path) -> io::Result<()> {
-    for folder in [folder.join("links"), folder.to_owned()] {
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        for entry in entries {
-            checkpoint("remove-former");
-            fs::remove_file(entry?.path())?;
-        }
-        fs::remove_dir(&folder)?;
-    }
-    Ok(())
 }

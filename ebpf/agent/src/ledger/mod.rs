@@ -12,7 +12,7 @@
 //! between folding and freeing finds that the first is done. The next slot is folded into it only
 //! when that one is free.
 
-pub mod adopt;
+mod adopt;
 mod former;
 mod identity;
 mod layout;

@@ -9,7 +9,7 @@ use aya::programs::loaded_programs;
 
 use crate::decide;
 use crate::kernel::hooks::{Hooks as _, Kernel, Manner};
-use crate::kernel::{bpf, maps};
+use crate::kernel::{bpf, maps, pins};
 use crate::ledger::{Ledger, Pinned};
 use crate::model::Mode;
 
@@ -43,7 +43,7 @@ pub fn uninstall(root: &Path, state_dir: &Path, manner: Manner) -> io::Result<Re
     for folder in folders.iter().filter(|folder| folder.exists()) {
         counted_into.extend(slots_map(folder));
         removed.left.extend(remove_filters(folder, manner));
-        remove_pins(folder, &mut removed)?;
+        removed.pins += pins::remove_all(folder)?;
     }
     match fs::remove_dir(root.join("berth")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -88,26 +88,6 @@ fn remove_filters(folder: &Path, manner: Manner) -> Vec<String> {
             ))
         })
         .collect()
-}
-
-fn remove_pins(folder: &Path, removed: &mut Removed) -> io::Result<()> {
-    for folder in [folder.join("links"), folder.to_owned()] {
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        for entry in entries {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                continue;
-            }
-            fs::remove_file(entry.path())?;
-            removed.pins += 1;
-        }
-        fs::remove_dir(&folder)?;
-    }
-    Ok(())
 }
 
 /// Programs that count into one of these maps: links that somebody else holds, or that were pinned

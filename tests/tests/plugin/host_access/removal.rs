@@ -9,7 +9,7 @@ use e2e::{debian, process, wait};
 use super::{By, SERVICES, ground, own_tables, with_services};
 use crate::container::Container;
 use crate::ground::{Ground, Kind, NARROW};
-use crate::kill::{Subject, assert_passed, at_every_place, call};
+use crate::kill::{Subject, assert_passed, at_every_place, call_add, call_del};
 
 /// The places that only host access passes.
 const PLACES: &[&str] = &[
@@ -68,7 +68,7 @@ fn an_add_killed_anywhere_is_undone_by_del() {
     let places = at_every_place(
         &ground,
         |id| accessed(&ground, id).into(),
-        |plugin, container| call(plugin, container, "ADD"),
+        call_add,
         |subject, place| {
             subject.assert_del_cleans(&ground, place);
             assert_eq!(own_tables(ground.node()), [""; 0], "{place}");
@@ -88,32 +88,18 @@ fn an_add_killed_anywhere_is_finished_by_the_next() {
         assert_eq!(subject.container.netns.links().len(), 2, "{place}");
         subject.assert_del_cleans(&ground, place);
     };
-    let places = at_every_place(
-        &ground,
-        |id| accessed(&ground, id).into(),
-        |plugin, container| call(plugin, container, "ADD"),
-        settle,
-    );
+    let places = at_every_place(&ground, |id| accessed(&ground, id).into(), call_add, settle);
     assert_passed(&places, PLACES);
 }
 
 #[test]
 fn a_del_killed_anywhere_is_finished_by_the_next() {
     let ground = Ground::new(Kind::Embedded, NARROW);
-    let prepare = |id: &str| {
-        let container = accessed(&ground, id);
-        container.add().success();
-        Subject::from(container)
-    };
-    let places = at_every_place(
-        &ground,
-        prepare,
-        |plugin, container| call(plugin, container, "DEL"),
-        |subject, place| {
-            subject.assert_del_cleans(&ground, place);
-            assert_eq!(own_tables(ground.node()), [""; 0], "{place}");
-        },
-    );
+    let prepare = |id: &str| Subject::added(accessed(&ground, id));
+    let places = at_every_place(&ground, prepare, call_del, |subject, place| {
+        subject.assert_del_cleans(&ground, place);
+        assert_eq!(own_tables(ground.node()), [""; 0], "{place}");
+    });
     assert_passed(
         &places,
         &["access.unpaired", "access.untabled", "del.unlinked"],

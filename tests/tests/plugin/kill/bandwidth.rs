@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Subject, assert_passed, at_every_place, call};
+use super::{Subject, assert_passed, at_every_place, call_add, call_del};
 use crate::container::Container;
 use crate::ground::{Ground, Kind, NARROW};
 
@@ -27,7 +27,7 @@ fn a_limited_add_killed_anywhere_is_undone_by_del() {
     let places = at_every_place(
         &ground,
         |id| limited(&ground, id).into(),
-        |plugin, container| call(plugin, container, "ADD"),
+        call_add,
         |subject, place| subject.assert_del_cleans(&ground, place),
     );
     assert_passed(&places, PLACES);
@@ -46,12 +46,7 @@ fn a_limited_add_killed_anywhere_is_finished_by_the_next() {
         subject.container.assert_connected(reply.address());
         subject.assert_del_cleans(&ground, place);
     };
-    let places = at_every_place(
-        &ground,
-        |id| limited(&ground, id).into(),
-        |plugin, container| call(plugin, container, "ADD"),
-        settle,
-    );
+    let places = at_every_place(&ground, |id| limited(&ground, id).into(), call_add, settle);
     assert_passed(&places, PLACES);
     ground.assert_no_leak(13);
 }
@@ -59,17 +54,10 @@ fn a_limited_add_killed_anywhere_is_finished_by_the_next() {
 #[test]
 fn a_del_of_a_limited_container_killed_anywhere_is_finished_by_the_next() {
     let ground = Ground::new(Kind::Embedded, NARROW);
-    let prepare = |id: &str| {
-        let container = limited(&ground, id);
-        container.add().success();
-        Subject::from(container)
-    };
-    let places = at_every_place(
-        &ground,
-        prepare,
-        |plugin, container| call(plugin, container, "DEL"),
-        |subject, place| subject.assert_del_cleans(&ground, place),
-    );
+    let prepare = |id: &str| Subject::added(limited(&ground, id));
+    let places = at_every_place(&ground, prepare, call_del, |subject, place| {
+        subject.assert_del_cleans(&ground, place);
+    });
     assert_passed(&places, &["del.begun", "detach.unlinked", "del.unlinked"]);
     ground.assert_no_leak(13);
 }

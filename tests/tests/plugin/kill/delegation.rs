@@ -1,6 +1,6 @@
 //! ADD and DEL with addresses of Debian's `host-local`, killed.
 
-use super::{Subject, assert_passed, at_every_place, call};
+use super::{Subject, assert_passed, at_every_place, call, call_add, call_del};
 use crate::container::Container;
 use crate::delegation::{assert_clean, container, given, host_local};
 use crate::gc::gc;
@@ -37,7 +37,7 @@ fn an_add_by_host_local_killed_anywhere_is_undone_by_del() {
         let places = at_every_place(
             &ground,
             |id| fresh(&ground, id).into(),
-            |plugin, container| call(plugin, container, "ADD"),
+            call_add,
             |subject, place| settle(&ground, subject, place),
         );
         assert_passed(&places, PLACES);
@@ -53,12 +53,7 @@ fn case_21_an_add_by_host_local_killed_anywhere_is_finished_by_the_next() {
         subject.container.assert_connected(address);
         settle(&ground, subject, place);
     };
-    let places = at_every_place(
-        &ground,
-        |id| fresh(&ground, id).into(),
-        |plugin, container| call(plugin, container, "ADD"),
-        again,
-    );
+    let places = at_every_place(&ground, |id| fresh(&ground, id).into(), call_add, again);
     assert_passed(&places, PLACES);
 }
 
@@ -71,12 +66,7 @@ fn an_add_by_host_local_killed_anywhere_is_undone_by_a_del_that_knows_nothing() 
         std::fs::remove_dir_all(run).expect("lose the files");
         settle(&ground, subject, place);
     };
-    at_every_place(
-        &ground,
-        |id| fresh(&ground, id).into(),
-        |plugin, container| call(plugin, container, "ADD"),
-        forget,
-    );
+    at_every_place(&ground, |id| fresh(&ground, id).into(), call_add, forget);
 }
 
 #[test]
@@ -88,29 +78,19 @@ fn an_add_killed_while_it_gives_back_what_host_local_gave_is_undone_by_del() {
             .with("/ipam/ranges/0/0/gateway", serde_json::json!("10.20.1.9"))
             .into()
     };
-    let places = at_every_place(
-        &ground,
-        silent,
-        |plugin, container| call(plugin, container, "ADD"),
-        |subject, place| settle(&ground, subject, place),
-    );
+    let places = at_every_place(&ground, silent, call_add, |subject, place| {
+        settle(&ground, subject, place);
+    });
     assert_passed(&places, &["add.undo.unlinked", "add.undo.released"]);
 }
 
 #[test]
 fn a_del_by_host_local_killed_anywhere_is_finished_by_the_next() {
     let ground = Ground::new(Kind::Embedded, NARROW);
-    let prepare = |id: &str| {
-        let container = fresh(&ground, id);
-        container.add().success();
-        Subject::from(container)
-    };
-    let places = at_every_place(
-        &ground,
-        prepare,
-        |plugin, container| call(plugin, container, "DEL"),
-        |subject, place| settle(&ground, subject, place),
-    );
+    let prepare = |id: &str| Subject::added(fresh(&ground, id));
+    let places = at_every_place(&ground, prepare, call_del, |subject, place| {
+        settle(&ground, subject, place);
+    });
     assert_passed(
         &places,
         &["del.begun", "del.unlinked", "del.released", "del.forgotten"],

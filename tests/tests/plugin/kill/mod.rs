@@ -43,6 +43,15 @@ impl<'a> From<Container<'a>> for Subject<'a> {
     }
 }
 
+impl<'a> Subject<'a> {
+    /// One that was added.
+    #[track_caller]
+    pub(crate) fn added(container: Container<'a>) -> Self {
+        container.add().success();
+        Self::from(container)
+    }
+}
+
 impl Subject<'_> {
     /// DEL, after which nothing of it is left, and another container can be started.
     #[track_caller]
@@ -141,6 +150,16 @@ fn at_every_place_of<'a>(
 /// An ADD or DEL with a plugin of the test's choice.
 pub(crate) fn call(plugin: &Plugin, container: &Container<'_>, command: &str) -> Reply {
     plugin.call(container.node, &container.call_of(command))
+}
+
+/// An ADD with a plugin of the test's choice, as [`at_every_place`] calls it.
+pub(crate) fn call_add(plugin: &Plugin, container: &Container<'_>) -> Reply {
+    call(plugin, container, "ADD")
+}
+
+/// A DEL, the same way.
+pub(crate) fn call_del(plugin: &Plugin, container: &Container<'_>) -> Reply {
+    call(plugin, container, "DEL")
 }
 
 /// A container whose ADD was killed at `place`.

@@ -4,6 +4,8 @@ use std::fs;
 use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use e2e::debian;
@@ -227,6 +229,13 @@ impl Ground {
             })
         });
     }
+
+    /// Waits until the pod `name` has ended and stands in its workload.
+    pub(crate) fn wait_folded(&self, name: &str) {
+        until(PATIENCE, &format!("{name} is folded"), || {
+            self.shown(name).is_none()
+        });
+    }
 }
 
 /// A pod. Its namespace is gone on drop; its interface is not deleted by the plugin.
@@ -255,6 +264,21 @@ impl Pod<'_> {
     /// DEL.
     pub(crate) fn delete(&self) {
         self.call("DEL");
+    }
+
+    /// Does `work` while the pod sends all the time.
+    pub(crate) fn under_load(&self, work: impl FnOnce()) {
+        let done = AtomicBool::new(false);
+        let netns = &self.netns;
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    send(netns, 50, 400);
+                }
+            });
+            work();
+            done.store(true, Ordering::Relaxed);
+        });
     }
 
     /// Sends `count` datagrams of `bytes` to the gateway, which answers each that it has time for.
@@ -320,7 +344,7 @@ impl Pod<'_> {
 }
 
 /// Sends `count` datagrams of `bytes` out of `netns` to the gateway.
-pub(crate) fn send(netns: &Netns, count: usize, bytes: usize) {
+fn send(netns: &Netns, count: usize, bytes: usize) {
     netns.run(|| {
         let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
         let payload = vec![7; bytes];

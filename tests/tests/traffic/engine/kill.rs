@@ -207,9 +207,7 @@ fn case_29_killed_anywhere_while_it_folds_the_workload_has_every_packet_once() {
         |pod| ground.shown(&pod.name).is_none(),
         |pod, place| {
             let mut agent = ground.start(&SOON);
-            until(PATIENCE, "it is folded", || {
-                ground.shown(&pod.name).is_none()
-            });
+            ground.wait_folded(&pod.name);
             assert_eq!(
                 ground.workload(&pod.name),
                 Some(last.get()),

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::wait::until;
-
-use super::ground::{Ground, PATIENCE};
+use super::ground::Ground;
 
 fn from_beginning_to_end(ground: &Ground) {
     let mut agent = ground.start(&["--show-ended", "2"]);
@@ -27,9 +25,7 @@ fn from_beginning_to_end(ground: &Ground) {
     let last = pod.counted();
 
     pod.delete();
-    until(PATIENCE, "it is folded", || {
-        ground.shown(&pod.name).is_none()
-    });
+    ground.wait_folded(&pod.name);
     assert_eq!(
         ground.workload("web"),
         Some(last),

@@ -1,9 +1,6 @@
 //! Agents that come and go under traffic.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-
-use super::ground::{Ground, PATIENCE, send};
+use super::ground::{Ground, PATIENCE};
 
 /// How often, by whether the long tests were asked for.
 fn rounds() -> usize {
@@ -20,14 +17,7 @@ fn case_44_agents_are_killed_and_started_under_traffic_and_no_packet_is_lost_or_
     let pod = ground.pod("loaded");
     ground.wait_counted("loaded", "tcx");
     pod.assert_exact("before");
-    let done = AtomicBool::new(false);
-    let netns = &pod.netns;
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                send(netns, 50, 400);
-            }
-        });
+    pod.under_load(|| {
         for round in 0..rounds() {
             agent.kill();
             // Every other one has other programs to put in the place of those that are there.
@@ -35,7 +25,6 @@ fn case_44_agents_are_killed_and_started_under_traffic_and_no_packet_is_lost_or_
             agent = ground.start(&["--level", level]);
             ground.wait_counted("loaded", "tcx");
         }
-        done.store(true, Ordering::Relaxed);
     });
     pod.assert_exact("after all restarts");
     assert!(pod.counted().transmit.1 > 1000, "there was traffic");

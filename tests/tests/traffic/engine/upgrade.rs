@@ -1,12 +1,10 @@
 //! Another version of the maps: up and down again, without a gap.
 
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use e2e::wait::until;
 
-use super::ground::{Ground, PATIENCE, send};
+use super::ground::{Ground, PATIENCE};
 use super::kill::{SOON, at_every_place, counts_on, is_attached};
 
 /// Makes this version's maps those of another one, as the agent sees them.
@@ -29,21 +27,12 @@ fn case_45_another_version_is_taken_over_under_traffic_without_a_gap_and_its_sum
     ended.assert_exact("before its end");
     let before = ended.counted();
     ended.delete();
-    until(PATIENCE, "it is folded", || {
-        ground.shown("early-0").is_none()
-    });
+    ground.wait_folded("early-0");
     let pod = ground.pod("loaded");
     ground.wait_counted("loaded", "tcx");
     pod.assert_exact("before");
     agent.stop(PATIENCE);
-    let done = AtomicBool::new(false);
-    let netns = &pod.netns;
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                send(netns, 50, 400);
-            }
-        });
+    pod.under_load(|| {
         // Up, and down, and up.
         for _ in 0..3 {
             make_foreign(&ground);
@@ -51,7 +40,6 @@ fn case_45_another_version_is_taken_over_under_traffic_without_a_gap_and_its_sum
             until(PATIENCE, "all is taken over", || is_done(&ground));
             agent.stop(PATIENCE);
         }
-        done.store(true, Ordering::Relaxed);
     });
     pod.assert_exact("after all of it");
     let shown = ground.shown("loaded").expect("it is shown");
@@ -86,9 +74,7 @@ fn case_29_killed_anywhere_while_it_takes_over_every_packet_is_counted_once() {
             until(PATIENCE, "the former maps are gone", || is_done(&ground));
             pod.assert_exact(&format!("and it is settled, killed at {place}"));
             pod.delete();
-            until(PATIENCE, "it is folded", || {
-                ground.shown(&pod.name).is_none()
-            });
+            ground.wait_folded(&pod.name);
             agent.stop(PATIENCE);
         },
     );
