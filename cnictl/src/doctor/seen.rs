@@ -127,6 +127,8 @@ pub(super) struct SeenNode {
     pub(super) synchronised: Seen<bool>,
     /// Whether the kernel has or can load 802.1Q.
     pub(super) can_tag: Seen<bool>,
+    /// Why the kernel cannot limit a container's traffic.
+    pub(super) limits_refused: Seen<Option<CniError>>,
     /// Whether the node forwards, IPv4 and IPv6.
     pub(super) forwards: Seen<[bool; 2]>,
     /// What manages the host's links.

@@ -17,13 +17,13 @@ const ANYTHING: &[&str] = &["clock", "bpffs"];
 
 /// What was said.
 #[derive(Debug)]
-struct Diagnosis {
+pub(crate) struct Diagnosis {
     code: Option<i32>,
     elapsed: Duration,
     lines: Vec<Value>,
 }
 
-fn doctor(ground: &Ground, config: &Value) -> Diagnosis {
+pub(crate) fn doctor(ground: &Ground, config: &Value) -> Diagnosis {
     let file = ground.node().file("10-pods.conf");
     fs::write(&file, config.to_string()).expect("write the configuration");
     let mut command = ground.node().command(program("cnictl", "cnictl"));
@@ -61,7 +61,7 @@ impl Diagnosis {
 
     /// The line of `check`, which has to be in that state and say that.
     #[track_caller]
-    fn assert(&self, check: &str, state: &str, words: &[&str]) {
+    pub(crate) fn assert(&self, check: &str, state: &str, words: &[&str]) {
         let lines = self.by_check();
         let (seen, text) = lines
             .get(check)
@@ -108,6 +108,7 @@ fn a_healthy_node_is_ok_in_every_line_and_is_left_as_it_was() {
         "plugin",
         "folders",
         "permissions",
+        "limits",
     ];
     for kind in [Kind::Embedded, Kind::Etcd] {
         let ground = Ground::new(kind, WIDE);

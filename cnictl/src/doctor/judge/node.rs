@@ -1,6 +1,6 @@
 //! The host, with all its networks.
 
-use berth_cni::spec::Driver;
+use berth_cni::spec::{CniError, Driver};
 use berth_types::{Family, Subnet};
 
 use super::{known, managers};
@@ -25,6 +25,7 @@ pub(crate) fn node(seen: &SeenNode, networks: &[SeenNetwork]) -> Vec<Line> {
         bpffs,
         synchronised,
         can_tag,
+        limits_refused,
         forwards,
         managers: running,
     } = seen;
@@ -34,6 +35,7 @@ pub(crate) fn node(seen: &SeenNode, networks: &[SeenNetwork]) -> Vec<Line> {
         .collect();
     let mut lines = vec![permissions(capabilities)];
     lines.extend(tagging(can_tag, &parts));
+    lines.push(limits(limits_refused));
     lines.extend(forwarding(forwards, &parts));
     lines.extend(neighbour_tables(neighbours, &parts));
     lines.push(managers::managers(running, &parts));
@@ -83,6 +85,16 @@ pub(super) fn tags(parts: &SeenParts) -> bool {
         .flat_map(|pool| &pool.subnets);
     let vlan = parts.config.link.vlan.is_some() || subnets.any(|subnet| subnet.vlan.is_some());
     vlan && matches!(parts.config.link.driver, Driver::Macvlan(_))
+}
+
+/// Limits on traffic, which some containers may have.
+fn limits(seen: &Seen<Option<CniError>>) -> Line {
+    let check = "limits";
+    match known(check, seen, "run this on the node as root") {
+        Err(line) => line,
+        Ok(None) => Line::ok(check, "the kernel can limit a container's traffic"),
+        Ok(Some(error)) => Line::warning(check, error.message(), error.remedy()),
+    }
 }
 
 /// Forwarding, where containers reach services by way of the node.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use berth_cni::host::{Link, LinkKind, VlanTag};
-use berth_cni::spec::MainConfig;
+use berth_cni::spec::{CniError, Code, MainConfig};
 use berth_types::{BlockSize, PoolRecord, PoolState, Subnet};
 use serde_json::{Value, json};
 
@@ -93,6 +93,7 @@ fn healthy_node() -> SeenNode {
         bpffs: Ok(true),
         synchronised: Ok(true),
         can_tag: Ok(true),
+        limits_refused: Ok(None),
         forwards: Ok([true, true]),
         managers: Ok(vec![]),
     }
@@ -484,4 +485,13 @@ fn a_pattern_fits_as_a_shell_would_have_it() {
     ] {
         assert_eq!(fits(pattern, text), fitting, "case: {pattern} {text}");
     }
+}
+
+#[test]
+fn a_kernel_that_cannot_limit_is_a_warning_in_the_words_of_add() {
+    let lacking = CniError::new(Code::Internal, "bandwidth: no ifb").details("load ifb");
+    let lines = complaints(&json!({}), |_, host| {
+        host.limits_refused = Ok(Some(lacking));
+    });
+    assert_one(&lines, State::Warning, "limits", &["no ifb", "load ifb"]);
 }

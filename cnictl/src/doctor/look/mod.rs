@@ -2,6 +2,7 @@
 
 mod clock;
 mod gateway;
+mod limits;
 mod managers;
 mod network;
 mod node;
@@ -11,6 +12,8 @@ mod store;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+
+use nix::sched::{CloneFlags, unshare};
 
 use super::seen::{Seen, Unseen};
 
@@ -52,6 +55,11 @@ impl Patience {
     pub(super) const fn longest(self) -> Duration {
         self.0
     }
+}
+
+/// Leaves for a network namespace of the calling thread's own, which goes with it.
+fn leave() -> Seen<()> {
+    unshare(CloneFlags::CLONE_NEWNET).map_err(failed)
 }
 
 /// A look that an error ended.

@@ -11,7 +11,8 @@ use ipnetwork::IpNetwork;
 use nix::unistd::{AccessFlags, access};
 use serde_json::json;
 
-use super::{Patience, failed, gateway, plugin, store};
+use super::gateway::{self, Stand};
+use super::{Patience, failed, plugin, store};
 use crate::conf::Conf;
 use crate::doctor::seen::{
     Answers, Folder, Parent, Seen, SeenNetwork, SeenParts, SeenStore, Unseen,
@@ -119,14 +120,19 @@ fn ask(
     }
     let answers = wanted.into_iter().map(|(vlan, gateways)| {
         let seen = stand(config, parent, vlans, vlan)
-            .and_then(|link| patience.look(move || gateway::ask(&link, &gateways)));
+            .and_then(|stand| patience.look(move || gateway::ask(&stand, &gateways)));
         (vlan, seen)
     });
     answers.collect()
 }
 
-/// The link that an interface of the VLAN would stand on.
-fn stand(config: &MainConfig, parent: &Parent, vlans: &[Link], vlan: Option<VlanId>) -> Seen<Link> {
+/// Where an interface of the VLAN would stand.
+fn stand(
+    config: &MainConfig,
+    parent: &Parent,
+    vlans: &[Link],
+    vlan: Option<VlanId>,
+) -> Seen<Stand> {
     let moot = |why: String| Err(Unseen::Moot(why));
     match &config.link.driver {
         Driver::Ovs(_) => {
@@ -139,20 +145,17 @@ fn stand(config: &MainConfig, parent: &Parent, vlans: &[Link], vlan: Option<Vlan
         }
         Driver::Macvlan(_) => {}
     }
-    let link = match vlan {
-        None => &parent.link,
-        Some(vlan) => {
-            let of = |link: &&Link| matches!(link.kind, LinkKind::Vlan(tag) if tag.id == vlan && tag.parent == parent.link.index);
-            let Some(found) = vlans.iter().find(of) else {
-                return moot(format!(
-                    "the sub-interface of VLAN {vlan} is made with its first container"
-                ));
-            };
-            found
-        }
+    let of = |link: &&Link| matches!(link.kind, LinkKind::Vlan(tag) if Some(tag.id) == vlan && tag.parent == parent.link.index);
+    let (link, vlan) = match vlans.iter().find(of) {
+        Some(sub_interface) => (sub_interface, None),
+        // Made with its first container.
+        None => (&parent.link, vlan),
     };
     if link.up && parent.link.up && parent.carrier {
-        Ok(link.clone())
+        Ok(Stand {
+            parent: link.clone(),
+            vlan,
+        })
     } else {
         moot(format!("{} is down or has no carrier", link.name))
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{Patience, clock, failed, managers};
+use super::{Patience, clock, failed, limits, managers};
 use crate::doctor::seen::{Seen, SeenNode, Unseen};
 
 /// Looks at the host.
@@ -15,6 +15,7 @@ pub(crate) fn node(patience: Patience) -> SeenNode {
         bpffs: patience.look(bpffs),
         synchronised: patience.look(clock::synchronised),
         can_tag: patience.look(|| Ok(can_tag())),
+        limits_refused: patience.look(limits::refused),
         forwards: patience.look(|| {
             let files = ["ipv4/ip_forward", "ipv6/conf/all/forwarding"];
             Ok(files.map(|file| number(&format!("/proc/sys/net/{file}")) == Some(1)))

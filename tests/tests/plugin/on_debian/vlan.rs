@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::tagged::{SUB, Tagged};
 use crate::container::assert_names;
+use crate::doctor::doctor;
 use crate::ground::{Ground, Kind, assert_node_clean};
 
 #[test]
@@ -273,4 +274,28 @@ fn a_master_that_carries_no_vlans_is_named() {
     let error = lo.with("/vlan", json!(120)).add().failure();
     assert_names(&error, 7, &["vlan", "120", "lo"]);
     ground.assert_clean("no VLANs on lo");
+}
+
+/// Before the first container, when an operator wants to know whether the trunk carries the VLAN.
+#[test]
+#[ignore = "needs 802.1Q: runs in ./test.sh vm"]
+fn doctor_asks_a_vlans_gateway_with_and_without_its_sub_interface() {
+    let tagged = Tagged::new(Kind::Embedded);
+    let container = tagged.by_pool("a", 120);
+    let config = tagged.ground.config_with("/ipam/pool", json!("pool-120"));
+    for stands in [false, true] {
+        if stands {
+            container.add().success();
+        }
+        let links = tagged.links();
+        let diagnosis = doctor(&tagged.ground, &config);
+        diagnosis.assert("gateway", "ok", &["10.21.1.1", "VLAN 120"]);
+        assert_eq!(tagged.links(), links);
+    }
+    container.del().success();
+    let lan = tagged.ground.lan.netns();
+    lan.ip(&["link", "set", "br0.120", "down"]);
+    let silent = doctor(&tagged.ground, &config);
+    silent.assert("gateway", "warning", &["10.21.1.1", "VLAN 120"]);
+    tagged.ground.assert_clean("doctor");
 }
