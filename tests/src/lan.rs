@@ -15,7 +15,7 @@ use crate::netns::Netns;
 use crate::scratch::Scratch;
 
 /// The bridge in the `lan` namespace.
-const BRIDGE: &str = "br0";
+pub const BRIDGE: &str = "br0";
 
 /// The interface that every node reaches the LAN by; what a test configures as `master`.
 pub const UPLINK: &str = "uplink0";
@@ -72,6 +72,9 @@ impl Lan {
             "type",
             "bridge",
             "forward_delay",
+            "0",
+            // It would report the groups that it listens to, to whoever counts frames.
+            "mcast_snooping",
             "0",
         ]);
         let gateway = format!("{}/{prefix}", options.gateway);

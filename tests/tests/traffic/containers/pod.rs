@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use e2e::debian;
-use e2e::lan::Node;
+use e2e::lan::{BRIDGE, Node, UPLINK};
 use e2e::netns::Netns;
 use e2e::wait::becomes_true;
 use serde_json::Value;
@@ -18,6 +18,9 @@ use crate::engine::ground::{Ground, PATIENCE, quiet};
 
 /// Where the unified hierarchy is.
 const UNIFIED: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
+
+/// The LAN's gateway.
+const GATEWAY: &str = "10.20.1.1";
 
 /// What the test's part of it begins with.
 const PREFIX: &str = "berth-test-";
@@ -170,7 +173,7 @@ impl Peer {
         let address = format!("10.20.200.{number}");
         let with_prefix = format!("{address}/16");
         node.netns()
-            .ip(&["address", "add", &with_prefix, "dev", e2e::lan::UPLINK]);
+            .ip(&["address", "add", &with_prefix, "dev", UPLINK]);
         let worker = Worker::start(node.netns(), None);
         Self {
             node,
@@ -181,19 +184,13 @@ impl Peer {
 
     /// Has every packet between the two cross the device as it is on the wire, and none of ARP's.
     pub(crate) fn face(&self, ground: &Ground, pod: &Netns) {
-        // The bridge floods what is for a machine that it has never heard.
-        assert!(
-            self.node
-                .netns()
-                .ping("10.20.1.1".parse().expect("the gateway")),
-            "the gateway answers"
-        );
-        let ends = [(self.node.netns(), e2e::lan::UPLINK), (pod, "eth0")];
+        let (lan, node) = (ground.lan.netns(), self.node.netns());
+        let ends = [(node, UPLINK), (pod, "eth0"), (lan, BRIDGE)];
         let mac = |(netns, name): (&Netns, &str)| {
             let link = netns.link(name).expect("its link");
             link["address"].as_str().expect("its address").to_owned()
         };
-        let [here, there] = ends.map(mac);
+        let [here, there, gateway] = ends.map(mac);
         let pod_address = pod
             .addresses("eth0")
             .first()
@@ -208,18 +205,18 @@ impl Peer {
             ]
             .concat());
         };
-        add(self.node.netns(), &pod_address, &there, e2e::lan::UPLINK);
+        add(node, &pod_address, &there, UPLINK);
         add(pod, &self.address, &here, "eth0");
-        self.node
-            .netns()
-            .ip(&["link", "set", e2e::lan::UPLINK, "gso_max_segs", "1"]);
+        add(node, GATEWAY, &gateway, UPLINK);
+        add(lan, &self.address, &here, BRIDGE);
+        // The bridge floods what is for a machine that it has never heard.
+        let answers = node.ping(GATEWAY.parse().expect("an address"));
+        assert!(answers, "the gateway answers");
+        node.ip(&["link", "set", UPLINK, "gso_max_segs", "1"]);
         // Its port of the bridge.
-        for port in ground.lan.netns().links() {
+        for port in lan.links() {
             if port.starts_with("port") {
-                ground
-                    .lan
-                    .netns()
-                    .ip(&["link", "set", &port, "gso_max_segs", "1"]);
+                lan.ip(&["link", "set", &port, "gso_max_segs", "1"]);
             }
         }
     }
@@ -237,10 +234,7 @@ impl Peer {
     /// What a container received of it and sent to it, from the network header on: the device's
     /// counters without the Ethernet header.
     pub(crate) fn wire(&self) -> Counts {
-        let shown = self
-            .node
-            .netns()
-            .ip_json(&["-s", "link", "show", e2e::lan::UPLINK]);
+        let shown = self.node.netns().ip_json(&["-s", "link", "show", UPLINK]);
         ["tx", "rx"].map(|way| {
             let number = |field: &str| shown[0]["stats64"][way][field].as_u64().expect("a counter");
             let packets = number("packets");

@@ -30,6 +30,12 @@ fn case_28_pods_come_and_go_and_no_pin_slot_descriptor_or_namespace_is_left() {
         ground.pins().join("workloads").exists()
     });
     let (pods, rounds) = size();
+    // What it opens once, it has opened by then.
+    let first = ground.pod("first");
+    ground.wait_counted("first", "tcx");
+    first.delete();
+    drop(first);
+    until(PATIENCE, "it is folded", || ground.links().is_empty());
     let before = descriptors(&agent);
     for round in 0..rounds {
         let mut sum = Counts::default();

@@ -139,15 +139,6 @@ impl Ground {
         silence(lan.netns(), "1");
         silence(node.netns(), "1");
         silence(peer.netns(), "0");
-        lan.netns().ip(&[
-            "link",
-            "set",
-            "br0",
-            "type",
-            "bridge",
-            "mcast_snooping",
-            "0",
-        ]);
         let container = node.container("web");
         silence(&container, "0");
         let ovs = (link == Link::Ovs).then(|| Ovs::start(&node));
