@@ -71,7 +71,7 @@ enclosed() {
 stage_bench() {
     local host
     scripts/release.sh
-    cargo build --release --locked --quiet -p e2e --bin bench-cni --bin bench-ipam
+    cargo build --release --locked --quiet -p e2e --bin bench-cni --bin bench-ipam --bin bench-traffic
     host=$(rustc -vV | sed -n 's/^host: //p')
     export BERTH_BIN_DIR=${CARGO_TARGET_DIR:-target}/$host/release
     "${CARGO_TARGET_DIR:-target}/release/bench-cni"
@@ -80,6 +80,8 @@ stage_bench() {
     "${CARGO_TARGET_DIR:-target}/release/bench-cni" throughput --rounds 3
     "${CARGO_TARGET_DIR:-target}/release/bench-cni" ipam --at-once 16 --rounds 15
     "${CARGO_TARGET_DIR:-target}/release/bench-ipam"
+    "${CARGO_TARGET_DIR:-target}/release/bench-traffic" programs
+    "${CARGO_TARGET_DIR:-target}/release/bench-traffic" wire
 }
 
 # A minute for each parser of outside data, all at once; ten in the long run.

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod report;
 pub mod switched;
 pub mod traffic;
+pub mod wire;
 
 use std::collections::BTreeSet;
 use std::io;

@@ -1,6 +1,7 @@
 //! The agent: what is attached, counted, kept and folded, whatever happens to it.
 
 mod churn;
+mod figures;
 pub(crate) mod ground;
 mod kill;
 mod life;

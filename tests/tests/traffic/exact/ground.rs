@@ -129,11 +129,6 @@ pub(crate) struct Ground {
 impl Ground {
     /// With the container's addresses and the peer's set, and the programs attached at the head.
     pub(crate) fn new(link: Link) -> Self {
-        Self::attached(link, Order::Head)
-    }
-
-    /// The same, attached at `order`.
-    pub(crate) fn attached(link: Link, order: Order) -> Self {
         let lan = Lan::new(&LanOptions::default());
         let (node, peer) = (lan.node("n1"), lan.node("peer"));
         silence(lan.netns(), "1");
@@ -176,12 +171,12 @@ impl Ground {
             peer,
             lan,
         };
-        ground.links = ground.attach(order);
+        ground.links = ground.attach();
         ground.beginning.set(ground.begin());
         ground
     }
 
-    fn attach(&mut self, order: Order) -> Vec<OwnedFd> {
+    fn attach(&mut self) -> Vec<OwnedFd> {
         let both = Way::BOTH.map(|way| {
             let hook = self.hook(way);
             let program = self.programs.descriptor(way).expect("the program");
@@ -191,7 +186,7 @@ impl Ground {
         netns.run(|| {
             let ifindex = if_nametoindex(device).expect("the interface");
             let attached = both.map(|(program, hook)| {
-                bpf::attach(program.as_fd(), ifindex, hook, order).expect("attach a program")
+                bpf::attach(program.as_fd(), ifindex, hook, Order::Head).expect("attach a program")
             });
             attached.into()
         })
@@ -298,6 +293,12 @@ impl Ground {
         } else {
             both
         }
+    }
+
+    /// How many packets the container's own device has sent: those of the kernel, before they are
+    /// segmented.
+    pub(crate) fn own_packets(&self) -> u64 {
+        self.own_device().transmit.1
     }
 
     /// Where everything begins, once nothing is on its way for a while.

@@ -4,3 +4,4 @@
 mod flows;
 mod ground;
 mod links;
+mod others;
