@@ -1,11 +1,12 @@
 //! Where the other end of a packet is: what the programs are told of addresses.
 //!
 //! The addresses of this node's records are on the same node. The prefixes that were configured, and
-//! the subnets of those records, are in the cluster; everything else is outside.
+//! the subnets of those records, are in the cluster. Link-local addresses (RFC 3927, RFC 4291 §2.5.6)
+//! are nowhere that could be named; everything else is outside.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
@@ -21,9 +22,15 @@ use crate::observe::Found;
 pub struct Scopes {
     /// Addresses of this node's containers.
     pub near: BTreeSet<IpAddr>,
-    /// Prefixes of the clusters.
-    pub clusters: BTreeSet<IpNetwork>,
+    /// What the addresses of a prefix are, unless a longer one says otherwise: an [`abi::Scope`].
+    pub prefixes: BTreeMap<IpNetwork, u32>,
 }
+
+/// Link-local addresses, each prefix with its length.
+const LINK_LOCAL: [(IpAddr, u8); 2] = [
+    (IpAddr::V4(Ipv4Addr::new(169, 254, 0, 0)), 16),
+    (IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10),
+];
 
 /// Decides what they are to be told.
 pub fn scopes(found: &Found, configured: &[IpNetwork]) -> Scopes {
@@ -31,10 +38,13 @@ pub fn scopes(found: &Found, configured: &[IpNetwork]) -> Scopes {
         let wanted = found.wanted.values();
         wanted.flat_map(|wanted| wanted.addresses.iter())
     };
-    let configured = configured.iter();
+    let link_local = LINK_LOCAL.map(|(address, bits)| IpNetwork::new(address, bits).ok());
+    let clusters = addresses().chain(configured).map(prefix);
+    // Whoever configures one of them means it.
+    let prefixes = link_local.into_iter().flatten().map(|one| (one, OTHER));
     Scopes {
         near: addresses().map(IpNetwork::ip).collect(),
-        clusters: addresses().chain(configured).map(prefix).collect(),
+        prefixes: prefixes.chain(clusters.map(|one| (one, CLUSTER))).collect(),
     }
 }
 
@@ -102,15 +112,17 @@ impl ScopeMaps {
         for key in self.near6.keys() {
             told.near.insert(IpAddr::from(key?));
         }
-        for key in self.scope4.keys() {
-            let key = key?;
-            told.clusters
-                .extend(network(IpAddr::from(key.data()), key.prefix_len()));
+        for entry in &self.scope4 {
+            let (key, scope) = entry?;
+            let network = network(IpAddr::from(key.data()), key.prefix_len());
+            told.prefixes
+                .extend(network.map(|network| (network, scope)));
         }
-        for key in self.scope6.keys() {
-            let key = key?;
-            told.clusters
-                .extend(network(IpAddr::from(key.data()), key.prefix_len()));
+        for entry in &self.scope6 {
+            let (key, scope) = entry?;
+            let network = network(IpAddr::from(key.data()), key.prefix_len());
+            told.prefixes
+                .extend(network.map(|network| (network, scope)));
         }
         Ok(told)
     }
@@ -136,24 +148,32 @@ impl ScopeMaps {
             told.map_err(maps::broken)?;
             self.told.near.insert(*new);
         }
-        for gone in before.clusters.difference(&scopes.clusters) {
-            match gone.network() {
-                IpAddr::V4(address) => {
-                    ignore_missing(self.scope4.remove(&key(gone, address.octets())))?;
+        for gone in before.prefixes.keys() {
+            if !scopes.prefixes.contains_key(gone) {
+                match gone.network() {
+                    IpAddr::V4(address) => {
+                        ignore_missing(self.scope4.remove(&key(gone, address.octets())))?;
+                    }
+                    IpAddr::V6(address) => {
+                        ignore_missing(self.scope6.remove(&key(gone, address.octets())))?;
+                    }
                 }
-                IpAddr::V6(address) => {
-                    ignore_missing(self.scope6.remove(&key(gone, address.octets())))?;
-                }
+                self.told.prefixes.remove(gone);
             }
-            self.told.clusters.remove(gone);
         }
-        for new in scopes.clusters.difference(&before.clusters) {
-            let told = match new.network() {
-                IpAddr::V4(address) => self.scope4.insert(&key(new, address.octets()), CLUSTER, 0),
-                IpAddr::V6(address) => self.scope6.insert(&key(new, address.octets()), CLUSTER, 0),
-            };
-            told.map_err(maps::broken)?;
-            self.told.clusters.insert(*new);
+        for (new, scope) in &scopes.prefixes {
+            if before.prefixes.get(new) != Some(scope) {
+                let told = match new.network() {
+                    IpAddr::V4(address) => {
+                        self.scope4.insert(&key(new, address.octets()), scope, 0)
+                    }
+                    IpAddr::V6(address) => {
+                        self.scope6.insert(&key(new, address.octets()), scope, 0)
+                    }
+                };
+                told.map_err(maps::broken)?;
+                self.told.prefixes.insert(*new, *scope);
+            }
         }
         Ok(())
     }
@@ -162,6 +182,9 @@ impl ScopeMaps {
 /// [`abi::Scope::Cluster`].
 #[expect(clippy::as_conversions, reason = "a discriminant, in a constant")]
 const CLUSTER: u32 = abi::Scope::Cluster as u32;
+/// [`abi::Scope::Other`].
+#[expect(clippy::as_conversions, reason = "a discriminant, in a constant")]
+const OTHER: u32 = abi::Scope::Other as u32;
 
 fn key<const N: usize>(network: &IpNetwork, octets: [u8; N]) -> Key<[u8; N]> {
     Key::new(u32::from(network.prefix()), octets)
@@ -175,5 +198,28 @@ fn ignore_missing(removed: Result<(), MapError>) -> io::Result<()> {
     match removed.map_err(maps::broken) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_local_address_is_nowhere_unless_its_prefix_is_configured() {
+        let prefixes = |configured: &[&str]| {
+            let configured: Vec<IpNetwork> =
+                configured.iter().map(|one| one.parse().unwrap()).collect();
+            scopes(&Found::default(), &configured).prefixes
+        };
+        let of = |prefix: &str, scope| (prefix.parse::<IpNetwork>().unwrap(), scope);
+        let neither = BTreeMap::from([of("169.254.0.0/16", OTHER), of("fe80::/10", OTHER)]);
+        assert_eq!(prefixes(&[]), neither);
+        let both = BTreeMap::from([
+            of("169.254.0.0/16", CLUSTER),
+            of("10.96.0.0/12", CLUSTER),
+            of("fe80::/10", OTHER),
+        ]);
+        assert_eq!(prefixes(&["169.254.0.0/16", "10.97.3.4/12"]), both);
     }
 }
