@@ -81,18 +81,28 @@ pub enum Intact {
     No,
 }
 
+/// The pins of each slot and generation.
+type Owned<'a> = BTreeMap<(u32, u64), Vec<&'a Pin>>;
+
 /// Decides the steps, in the order they are to be done in.
 pub fn reconcile(view: &View<'_>) -> Vec<Step> {
+    let mut pins = Owned::new();
+    for pin in view.pins {
+        let owner = (pin.name.slot, pin.name.generation);
+        pins.entry(owner).or_default().push(pin);
+    }
     let mut steps = Vec::new();
     // Before another slot of the same workload is folded: only the last one is remembered.
     steps.extend(view.folded.iter().map(|slot| Step::Free(*slot)));
     steps.extend(stray_pins(view));
     for (slot, found) in view.slots {
         if !view.folded.contains(slot) {
-            steps.extend(of_slot(view, *slot, found));
+            let own = pins.get(&(*slot, found.generation));
+            let own = own.map_or(&[][..], Vec::as_slice);
+            steps.extend(of_slot(view, *slot, found, own));
         }
     }
-    steps.extend(arrivals(view));
+    steps.extend(arrivals(view, &pins));
     steps
 }
 
@@ -143,10 +153,9 @@ fn stray_pins(view: &View<'_>) -> Vec<Step> {
     stray.map(|pin| Step::RemovePin(pin.name)).collect()
 }
 
-fn of_slot(view: &View<'_>, slot: u32, found: &Slot) -> Option<Step> {
+fn of_slot(view: &View<'_>, slot: u32, found: &Slot, pinned: &[&Pin]) -> Option<Step> {
     let life = found.identity.life();
     let wanted = view.found.wanted.contains_key(&life);
-    let pinned = pins_of(view, slot, found);
     let Some(ended) = found.ended else {
         if !wanted && has_ended(view.found, &life) {
             return Some(Step::End(slot));
@@ -154,7 +163,7 @@ fn of_slot(view: &View<'_>, slot: u32, found: &Slot) -> Option<Step> {
         if !wanted || view.waiting.contains(&life) {
             return None;
         }
-        return attach(view, slot, found, &pinned);
+        return attach(view, slot, found, pinned);
     };
     if wanted {
         return Some(Step::Revive(slot));
@@ -204,18 +213,16 @@ fn attach(view: &View<'_>, slot: u32, found: &Slot, pinned: &[&Pin]) -> Option<S
     Some(Step::Attach { slot, intact })
 }
 
-fn arrivals(view: &View<'_>) -> Vec<Step> {
+fn arrivals(view: &View<'_>, pins: &Owned<'_>) -> Vec<Step> {
     let owned: BTreeSet<Life> = view
         .slots
         .values()
         .map(|slot| slot.identity.life())
         .collect();
     let overflowed = |life: &Life| {
-        let number = overflow_number(life);
-        let own = |pin: &&Pin| {
-            pin.name.slot == OVERFLOW && pin.name.generation == number && pin.ifindex != 0
-        };
-        view.pins.iter().filter(own).count()
+        let own = pins.get(&(OVERFLOW, overflow_number(life)));
+        let alive = own.into_iter().flatten().filter(|pin| pin.ifindex != 0);
+        alive.count()
     };
     let mut vacant = view.vacant;
     let mut steps = Vec::new();
@@ -233,9 +240,4 @@ fn arrivals(view: &View<'_>) -> Vec<Step> {
         }
     }
     steps
-}
-
-fn pins_of<'a>(view: &View<'a>, slot: u32, found: &Slot) -> Vec<&'a Pin> {
-    let own = |pin: &&Pin| (pin.name.slot, pin.name.generation) == (slot, found.generation);
-    view.pins.iter().filter(own).collect()
 }
