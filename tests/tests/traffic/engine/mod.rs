@@ -4,6 +4,7 @@ mod churn;
 pub(crate) mod ground;
 mod kill;
 mod life;
+mod privileges;
 mod restart;
 mod trouble;
 mod upgrade;
