@@ -20,8 +20,8 @@ BUILD=(gcc libc6-dev protobuf-compiler libprotobuf-dev)
 LAN=(iproute2 iputils-ping util-linux)
 # Real stores, runtimes, switches and the reference plugins; a C++ compiler for libFuzzer.
 TEST=(g++ etcd-server etcd-client containerd runc podman containernetworking-plugins busybox-static
-    openvswitch-switch ethtool iperf3 iptables nftables libcap2-bin shellcheck prometheus chromium
-    chromium-driver)
+    openvswitch-switch ethtool iperf3 iptables nftables libcap2-bin strace curl shellcheck
+    prometheus chromium chromium-driver)
 
 # A compiler together with the source of its core, and the linker's library.
 EBPF=(rustc-web rust-web-src llvm-22 llvm-22-dev)

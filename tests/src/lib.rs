@@ -34,5 +34,6 @@ pub mod site;
 pub mod stats;
 pub mod throughput;
 pub mod torture;
+pub mod unit;
 pub mod vm;
 pub mod wait;

@@ -18,6 +18,7 @@ use crate::export::Source;
 use crate::http::Running;
 use crate::kernel::hooks::{Hooks, Kernel};
 use crate::kernel::lock::{Alone, LockError};
+use crate::kernel::privileges::{Needs, keep_only};
 use crate::kernel::{DeviceOnly, bpffs, lock, maps, pins};
 use crate::ledger::{Formers, Ledger, Memory, Pinned, Store};
 use crate::model::Snapshot;
@@ -263,6 +264,7 @@ fn stop_at_signals() -> Result<Arc<Stop>, Failure> {
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
+            keep_only(Needs::Nothing);
             // An error is a signal that was never blocked: there is nothing to wait for.
             if signals.wait().is_ok() {
                 asked.ask();

@@ -16,6 +16,7 @@ use super::looker::{Looked, Looker};
 use super::splitter::{Around, Splitter};
 use crate::engine::{Moment, Stop};
 use crate::kernel::maps::MapsError;
+use crate::kernel::privileges::{Needs, keep_only};
 use crate::model::{LinkCount, Snapshot};
 
 /// How long nothing is looked at when nothing changes.
@@ -143,7 +144,10 @@ impl<K: Kernel + Send + 'static> Containers<K> {
     ) -> io::Result<thread::JoinHandle<()>> {
         let (containers, stop) = (Arc::clone(self), Arc::clone(stop));
         let thread = thread::Builder::new().name("containers".into());
-        thread.spawn(move || containers.run(&settings, &records, &stop, clock))
+        thread.spawn(move || {
+            keep_only(Needs::Programs);
+            containers.run(&settings, &records, &stop, clock);
+        })
     }
 
     fn run(

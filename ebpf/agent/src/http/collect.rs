@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::negotiate::Packing;
 use crate::export::{ExportOptions, Exporter, Exposition, Format, Process, Source};
+use crate::kernel::privileges::{Needs, keep_only};
 use crate::model::Snapshot;
 
 /// How old a look may be for one who asks.
@@ -66,7 +67,10 @@ impl Collector {
             exporter: Exporter::new(options),
             look: None,
         };
-        let work = move || clerk.work(asked);
+        let work = move || {
+            keep_only(Needs::Maps);
+            clerk.work(asked);
+        };
         // Not joined: it holds nothing that has to be given back.
         drop(thread::Builder::new().name("collect".into()).spawn(work)?);
         Ok(Self(asks))

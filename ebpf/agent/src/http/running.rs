@@ -11,6 +11,7 @@ use tracing::error;
 use super::server::{ServeError, Server};
 use super::settings::Settings;
 use crate::export::{ExportOptions, Source};
+use crate::kernel::privileges::{Needs, keep_only};
 
 /// Enough for sockets: the counters are read elsewhere.
 const THREADS: usize = 2;
@@ -39,7 +40,10 @@ impl Running {
         let address = server.address();
         let address = address.map_err(|error| ServeError::Listen { listen, error })?;
         let (end, ended) = oneshot::channel();
-        let body = move || runtime.block_on(server.serve(async { drop(ended.await) }));
+        let body = move || {
+            keep_only(Needs::Nothing);
+            runtime.block_on(server.serve(async { drop(ended.await) }));
+        };
         let thread = thread::Builder::new().name("http".into()).spawn(body);
         let thread = thread.map_err(ServeError::Thread)?;
         Ok(Self {
@@ -66,6 +70,8 @@ impl Running {
 fn runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(THREADS)
+        .thread_name("http-worker")
+        .on_thread_start(|| keep_only(Needs::Nothing))
         .enable_all()
         .build()
 }

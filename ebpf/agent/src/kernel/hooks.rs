@@ -110,7 +110,8 @@ impl AttachError {
         match self {
             Self::Gone => "nothing: the pod has ended",
             Self::Netns(_) => {
-                "run the agent with CAP_SYS_ADMIN, and let it see the runtime's /run/netns"
+                "run the agent with CAP_SYS_ADMIN, with CAP_SYS_PTRACE where the runtime names \
+                 namespaces by /proc, and let it see the runtime's /run/netns"
             }
             Self::Load(_) => {
                 "run the agent with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON on Linux 5.10 or later"

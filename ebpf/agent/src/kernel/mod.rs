@@ -17,6 +17,7 @@ pub mod maps;
 mod netlink;
 pub mod netns;
 pub mod pins;
+pub mod privileges;
 mod tcx;
 
 pub use boxed::DeviceOnly;

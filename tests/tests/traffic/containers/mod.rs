@@ -2,4 +2,4 @@
 
 mod cases;
 mod exact;
-mod pod;
+pub(crate) mod pod;

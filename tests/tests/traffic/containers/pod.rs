@@ -118,6 +118,11 @@ impl Worker {
         }
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Tells it to do `what` without waiting.
     pub(crate) fn order(&mut self, what: &str) {
         writeln!(self.orders, "{what}").expect("the worker listens");

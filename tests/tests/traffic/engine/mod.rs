@@ -5,6 +5,7 @@ mod figures;
 pub(crate) mod ground;
 mod kill;
 mod life;
+mod privileges;
 mod restart;
 mod trouble;
 mod upgrade;

@@ -13,6 +13,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
 use super::{Container, Runtime, Sandbox};
+use crate::kernel::privileges::{Needs, keep_only};
 use crate::model::Pod;
 
 /// What kubelet calls a container, among its labels.
@@ -118,7 +119,10 @@ impl Client {
             .enable_all()
             .build()?;
         let thread = thread::Builder::new().name("cri".into());
-        thread.spawn(move || asking.run(&runtime))?;
+        thread.spawn(move || {
+            keep_only(Needs::Nothing);
+            asking.run(&runtime);
+        })?;
         Ok(Self { shared })
     }
 
