@@ -28,6 +28,8 @@ const SETTLE: Duration = Duration::from_millis(20);
 pub struct Settings {
     /// Which pods'.
     pub split: Split,
+    /// How long a container is shown whose pod is gone.
+    pub hold: Duration,
     /// Whether TCP is looked at.
     pub tcp: Tcp,
     /// The runtime that is asked; absent when none is.
@@ -154,6 +156,8 @@ impl<K: Kernel + Send + 'static> Containers<K> {
         clock: fn() -> Moment,
     ) {
         let mut looker = Looker::new(settings);
+        // What is shown for a moment only is to be gone as soon.
+        let sweep = SWEEP.min(settings.hold);
         while !stop.is_asked() {
             let now = clock();
             let Some(records) = records() else {
@@ -163,7 +167,7 @@ impl<K: Kernel + Send + 'static> Containers<K> {
             let planned = self.look(&mut looker, &records, now);
             self.work(planned, now, stop);
             let waited = || clock().uptime.saturating_sub(now.uptime);
-            while !looker.heard() && !stop.is_asked() && waited() < SWEEP {}
+            while !looker.heard() && !stop.is_asked() && waited() < sweep {}
             thread::park_timeout(SETTLE);
         }
     }
@@ -181,6 +185,7 @@ impl<K: Kernel + Send + 'static> Containers<K> {
             splitter.plan(&Around {
                 now: now.uptime,
                 wall: now.time,
+                hold: looker.settings.hold,
                 split: looker.split(),
                 tcp: looker.settings.tcp,
                 tree: &tree,
