@@ -1,5 +1,9 @@
 //! The containers of a pod, told apart.
 
 mod cases;
+mod cgroups;
 mod exact;
+mod kill;
+mod peer;
 mod pod;
+mod scene;

@@ -2,7 +2,7 @@
 
 mod churn;
 pub(crate) mod ground;
-mod kill;
+pub(crate) mod kill;
 mod life;
 mod restart;
 mod trouble;
