@@ -10,7 +10,8 @@ use std::time::Duration;
 use berth_ebpf_common::{CGROUPS, CONTAINER_SLOTS, maps};
 
 use super::apply::{Kernel, Pinned};
-use super::cri::{Runtime, Socket, Told};
+use super::apps::Apps;
+use super::cri::{Socket, Told};
 use super::decide::{PodRecord, Split, Step, Tcp};
 use super::looker::{Looked, Looker};
 use super::splitter::{Around, Splitter};
@@ -45,6 +46,7 @@ pub struct Settings {
 pub struct Containers<K = Pinned> {
     splitter: Mutex<Splitter<K>>,
     state: Mutex<State>,
+    apps: Mutex<Apps>,
 }
 
 /// What is known beside the slots.
@@ -76,6 +78,7 @@ impl Containers {
         Ok(Arc::new(Self {
             splitter: Mutex::new(splitter),
             state: Mutex::default(),
+            apps: Mutex::default(),
         }))
     }
 }
@@ -84,6 +87,7 @@ impl<K: Kernel> Containers<K> {
     /// Adds to `snapshot` what is known of containers.
     pub fn tell(&self, snapshot: &mut Snapshot) {
         let state = lock(&self.state).clone();
+        lock(&self.apps).tell(&state.told.runtime, &mut snapshot.interfaces);
         let splitter = lock(&self.splitter);
         snapshot.containers = splitter.containers();
         snapshot.unattributed = splitter.unattributed();
@@ -122,11 +126,6 @@ impl<K: Kernel> Containers<K> {
             .lookup_failures
             .push(("cgroup".into(), number(splitter.nameless())));
         health.degraded.extend(state.sentences);
-    }
-
-    /// What the runtime said last.
-    pub fn runtime(&self) -> Arc<Runtime> {
-        Arc::clone(&lock(&self.state).told.runtime)
     }
 }
 

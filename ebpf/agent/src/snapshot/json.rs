@@ -42,6 +42,7 @@ fn interface(interface: &Interface) -> Value {
         "interface": interface.ifname.to_string(),
         "network": interface.network.to_string(),
         "workload": interface.workload,
+        "app": interface.app,
         "driver": interface.driver,
         "family": interface.ip_family,
         "mode": interface.mode,
