@@ -2,6 +2,7 @@
 
 mod cases;
 mod cgroups;
+mod containerd;
 mod exact;
 mod kill;
 mod peer;
