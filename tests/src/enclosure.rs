@@ -125,6 +125,17 @@ impl Enclosure {
             .unwrap_or_else(|cause| panic::resume_unwind(cause))
     }
 
+    /// The path from outside of what is at `path` in the enclosure.
+    ///
+    /// # Panics
+    /// When there is nothing.
+    pub fn outside(&self, path: &Path) -> PathBuf {
+        // Absolute links on the way would lead out.
+        let inside = self.run(|| fs::canonicalize(path).expect("what is at the path"));
+        let root = PathBuf::from(format!("/proc/{}/root", self.first));
+        root.join(inside.strip_prefix("/").unwrap_or(&inside))
+    }
+
     /// The names of the network namespaces that the runtime keeps mounted.
     pub fn network_namespaces(&self) -> Vec<String> {
         let list = || {

@@ -21,8 +21,8 @@ use crate::scratch::Scratch;
 pub struct Netns {
     name: String,
     path: PathBuf,
-    /// Unmounts and removes the path.
-    _scratch: Scratch,
+    /// Unmounts and removes the path; absent when somebody else does.
+    _scratch: Option<Scratch>,
 }
 
 impl Netns {
@@ -50,10 +50,19 @@ impl Netns {
         let made = Self {
             name: name.to_owned(),
             path,
-            _scratch: scratch,
+            _scratch: Some(scratch),
         };
         made.ip(&["link", "set", "lo", "up"]);
         made
+    }
+
+    /// The one at `path`, which somebody else has made and will remove.
+    pub fn at(name: &str, path: &Path) -> Self {
+        Self {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            _scratch: None,
+        }
     }
 
     /// The name given to [`Netns::new`].

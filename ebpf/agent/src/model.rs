@@ -86,6 +86,8 @@ pub struct Interface {
     pub network: NetworkName,
     /// What it belongs to.
     pub workload: WorkloadName,
+    /// What the pod's owner calls the application, when the runtime has told.
+    pub app: Option<String>,
     /// What it is.
     pub driver: Driver,
     /// Families of its addresses: `ipv4`, `ipv6` or `dual`.

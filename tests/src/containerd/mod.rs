@@ -45,6 +45,20 @@ impl<'e> Containerd<'e> {
         this
     }
 
+    /// Gives it the image with busybox.
+    ///
+    /// # Panics
+    /// When the image cannot be made or imported.
+    pub fn import_busybox(&self) {
+        let image = images::busybox(self.enclosure.scratch());
+        self.ctr(&["--namespace", "k8s.io", "image", "import"], &image);
+    }
+
+    /// Where its CRI service listens.
+    pub fn socket(&self) -> PathBuf {
+        socket(self.enclosure)
+    }
+
     /// Its CRI service.
     pub fn cri(&self) -> &Cri {
         &self.cri

@@ -38,6 +38,7 @@ fn pod(site: &Site, name: &str) -> Pod {
         uid: format!("uid-of-{name}"),
         attempt: 0,
         annotations: HashMap::new(),
+        labels: HashMap::new(),
         cgroup: site.enclosure().cgroup().path(),
     }
 }

@@ -157,7 +157,7 @@ pub struct Options {
     /// Where among other programs, by default `head`.
     #[arg(long, global = true, value_enum)]
     pub attach_order: Option<AttachOrder>,
-    /// For how many seconds an interface that has ended is shown, by default 120.
+    /// For how many seconds an interface or container that has ended is shown, by default 120.
     #[arg(long, global = true, value_name = "SECONDS")]
     pub show_ended: Option<u64>,
     /// Where metrics and page are served, by default 127.0.0.1:9455. Any address that is not of a

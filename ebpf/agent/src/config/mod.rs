@@ -34,7 +34,7 @@ pub struct Config {
     pub clusters: Vec<IpNetwork>,
     /// How containers are told apart.
     pub containers: containers::Settings,
-    /// How long an interface that has ended is shown.
+    /// How long an interface or container that has ended is shown.
     pub hold: Duration,
     /// Where it is served, and to whom.
     pub http: http::Settings,
@@ -60,7 +60,8 @@ pub struct BadOption {
 /// [`BadOption`].
 pub fn config(options: Options) -> Result<Config, BadOption> {
     let (http, export) = (served::http(&options), served::export(&options));
-    let containers = split::settings(&options)?;
+    let hold = hold(options.show_ended)?;
+    let containers = split::settings(&options, hold)?;
     let Options {
         config: _,
         run_dir,
@@ -75,7 +76,7 @@ pub fn config(options: Options) -> Result<Config, BadOption> {
         cluster_cidr,
         hook,
         attach_order,
-        show_ended,
+        show_ended: _,
         listen: _,
         allow_host: _,
         tls_cert: _,
@@ -84,14 +85,6 @@ pub fn config(options: Options) -> Result<Config, BadOption> {
         max_series: _,
         cadvisor: _,
     } = options;
-    let hold = show_ended.unwrap_or(120);
-    if hold < GRACE.as_secs() {
-        return Err(BadOption {
-            option: "--show-ended",
-            value: hold.to_string(),
-            problem: "at least 1 second, in which programs come to their end".into(),
-        });
-    }
     Ok(Config {
         http,
         export,
@@ -107,8 +100,20 @@ pub fn config(options: Options) -> Result<Config, BadOption> {
         ),
         clusters: cluster_cidr.unwrap_or_default(),
         containers,
-        hold: Duration::from_secs(hold),
+        hold,
     })
+}
+
+fn hold(seconds: Option<u64>) -> Result<Duration, BadOption> {
+    let hold = Duration::from_secs(seconds.unwrap_or(120));
+    if hold < GRACE {
+        return Err(BadOption {
+            option: "--show-ended",
+            value: hold.as_secs().to_string(),
+            problem: "at least 1 second, in which programs come to their end".into(),
+        });
+    }
+    Ok(hold)
 }
 
 fn manner(hook: Option<HookChoice>, order: Option<AttachOrder>, level: Level, tcp: bool) -> Manner {

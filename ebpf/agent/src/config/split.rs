@@ -1,6 +1,7 @@
 //! How the containers of a pod are told apart.
 
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use super::BadOption;
 use crate::args::{Containers, Options};
@@ -11,13 +12,14 @@ use crate::containers::decide::{Split, Tcp};
 /// Where containerd listens.
 const CRI: &str = "unix:///run/containerd/containerd.sock";
 
-pub(super) fn settings(options: &Options) -> Result<Settings, BadOption> {
+pub(super) fn settings(options: &Options, hold: Duration) -> Result<Settings, BadOption> {
     Ok(Settings {
         split: match options.containers.unwrap_or_default() {
             Containers::Auto => Split::Auto,
             Containers::All => Split::All,
             Containers::Off => Split::Off,
         },
+        hold,
         tcp: if options.tcp.unwrap_or_default() {
             Tcp::On
         } else {

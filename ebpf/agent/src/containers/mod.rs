@@ -11,6 +11,7 @@
 //! ```
 
 pub mod apply;
+mod apps;
 pub mod cri;
 pub mod decide;
 pub mod identity;

@@ -10,7 +10,8 @@ use std::time::Duration;
 use berth_ebpf_common::{CGROUPS, CONTAINER_SLOTS, maps};
 
 use super::apply::{Kernel, Pinned};
-use super::cri::{Runtime, Socket, Told};
+use super::apps::Apps;
+use super::cri::{Socket, Told};
 use super::decide::{PodRecord, Split, Step, Tcp};
 use super::looker::{Looked, Looker};
 use super::splitter::{Around, Splitter};
@@ -29,6 +30,8 @@ const SETTLE: Duration = Duration::from_millis(20);
 pub struct Settings {
     /// Which pods'.
     pub split: Split,
+    /// How long a container is shown whose pod is gone.
+    pub hold: Duration,
     /// Whether TCP is looked at.
     pub tcp: Tcp,
     /// The runtime that is asked; absent when none is.
@@ -44,6 +47,7 @@ pub struct Settings {
 pub struct Containers<K = Pinned> {
     splitter: Mutex<Splitter<K>>,
     state: Mutex<State>,
+    apps: Mutex<Apps>,
 }
 
 /// What is known beside the slots.
@@ -75,6 +79,7 @@ impl Containers {
         Ok(Arc::new(Self {
             splitter: Mutex::new(splitter),
             state: Mutex::default(),
+            apps: Mutex::default(),
         }))
     }
 }
@@ -83,6 +88,7 @@ impl<K: Kernel> Containers<K> {
     /// Adds to `snapshot` what is known of containers.
     pub fn tell(&self, snapshot: &mut Snapshot) {
         let state = lock(&self.state).clone();
+        lock(&self.apps).tell(&state.told.runtime, &mut snapshot.interfaces);
         let splitter = lock(&self.splitter);
         snapshot.containers = splitter.containers();
         snapshot.unattributed = splitter.unattributed();
@@ -122,11 +128,6 @@ impl<K: Kernel> Containers<K> {
             .push(("cgroup".into(), number(splitter.nameless())));
         health.degraded.extend(state.sentences);
     }
-
-    /// What the runtime said last.
-    pub fn runtime(&self) -> Arc<Runtime> {
-        Arc::clone(&lock(&self.state).told.runtime)
-    }
 }
 
 impl<K: Kernel + Send + 'static> Containers<K> {
@@ -158,6 +159,8 @@ impl<K: Kernel + Send + 'static> Containers<K> {
         clock: fn() -> Moment,
     ) {
         let mut looker = Looker::new(settings);
+        // What is shown for a moment only is to be gone as soon.
+        let sweep = SWEEP.min(settings.hold);
         while !stop.is_asked() {
             let now = clock();
             let Some(records) = records() else {
@@ -167,7 +170,7 @@ impl<K: Kernel + Send + 'static> Containers<K> {
             let planned = self.look(&mut looker, &records, now);
             self.work(planned, now, stop);
             let waited = || clock().uptime.saturating_sub(now.uptime);
-            while !looker.heard() && !stop.is_asked() && waited() < SWEEP {}
+            while !looker.heard() && !stop.is_asked() && waited() < sweep {}
             thread::park_timeout(SETTLE);
         }
     }
@@ -185,6 +188,7 @@ impl<K: Kernel + Send + 'static> Containers<K> {
             splitter.plan(&Around {
                 now: now.uptime,
                 wall: now.time,
+                hold: looker.settings.hold,
                 split: looker.split(),
                 tcp: looker.settings.tcp,
                 tree: &tree,

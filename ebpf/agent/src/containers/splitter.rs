@@ -24,6 +24,8 @@ pub struct Around<'a> {
     pub now: Duration,
     /// The time, for people.
     pub wall: Timestamp,
+    /// How long a container is shown whose pod is gone.
+    pub hold: Duration,
     /// Which pods' containers are told apart.
     pub split: Split,
     /// Whether TCP is looked at.
@@ -117,6 +119,7 @@ impl<K: Kernel> Splitter<K> {
         let Around {
             now,
             wall,
+            hold,
             split,
             tcp,
             tree,
@@ -126,6 +129,7 @@ impl<K: Kernel> Splitter<K> {
         Ok(decide::decide(&Seen {
             now,
             wall,
+            hold,
             split,
             tcp,
             tree,

@@ -324,17 +324,12 @@ fn interface_row(of: &Interface) -> InterfaceRow {
         ("pod", &of.pod.name),
         ("interface", of.ifname.as_str()),
     ]);
-    let app = if of.workload.kind == "label" {
-        of.workload.name.as_str()
-    } else {
-        ""
-    };
     let about = [
         ("uid", of.pod.uid.as_str()),
         ("network", of.network.as_str()),
         ("mode", driver_label(of.driver)),
         ("ip_family", of.ip_family),
-        ("app", app),
+        ("app", of.app.as_deref().unwrap_or_default()),
         ("workload", &of.workload.name),
         ("workload_kind", &of.workload.kind),
     ];

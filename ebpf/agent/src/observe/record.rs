@@ -127,12 +127,7 @@ fn wanted(record: LocalAttachment) -> Wanted {
         result: _,
     } = record;
     let addresses: Vec<IpNetwork> = addresses.into_iter().map(|address| address.cidr).collect();
-    let workload = workload(
-        pod.as_ref(),
-        &attachment.network,
-        annotation.as_deref(),
-        None,
-    );
+    let workload = workload(pod.as_ref(), &attachment.network, annotation.as_deref());
     let (driver, place) = match link.port {
         Some(port) => (Driver::Ovs, Place::Node { name: port.name }),
         None => (

@@ -7,13 +7,12 @@ use crate::model::WorkloadName;
 /// The characters of generated names (`k8s.io/apimachinery/pkg/util/rand`): no vowels, no 0, 1, 3.
 const GENERATED: &str = "bcdfghjklmnpqrstvwxz2456789";
 
-/// What the interfaces of a pod are summed up by: what its annotation says, else its label, else its
-/// name without what a controller added. Containers outside Kubernetes are summed up by network.
+/// What the interfaces of a pod are summed up by: what its annotation says, else its name
+/// without what a controller added. Containers outside Kubernetes are summed up by network.
 pub fn workload(
     pod: Option<&PodRef>,
     network: &NetworkName,
     annotation: Option<&str>,
-    label: Option<&str>,
 ) -> WorkloadName {
     let Some(pod) = pod else {
         return WorkloadName {
@@ -22,17 +21,15 @@ pub fn workload(
             name: network.to_string(),
         };
     };
-    let said = |kind: &str, name: Option<&str>| {
-        let name = name.filter(|name| !name.is_empty())?;
-        Some((kind.to_owned(), name.to_owned()))
+    let said = annotation.filter(|name| !name.is_empty());
+    let (kind, name) = match said {
+        Some(name) => ("annotation", name),
+        None => ("name", without_suffix(&pod.name)),
     };
-    let (kind, name) = said("annotation", annotation)
-        .or_else(|| said("label", label))
-        .unwrap_or_else(|| ("name".into(), without_suffix(&pod.name).into()));
     WorkloadName {
         namespace: pod.namespace.clone(),
-        kind,
-        name,
+        kind: kind.to_owned(),
+        name: name.to_owned(),
     }
 }
 
@@ -112,21 +109,21 @@ mod tests {
     }
 
     #[test]
-    fn the_annotation_wins_over_the_label_and_both_over_the_name() {
+    fn the_annotation_wins_over_the_name() {
         let pod = PodRef {
             namespace: "shop".into(),
             name: "web-7d4b9c6f5d-x2x7z".into(),
             uid: String::new(),
         };
         let network: NetworkName = "pods".parse().unwrap();
-        let of = |annotation, label| {
-            let found = workload(Some(&pod), &network, annotation, label);
+        let of = |annotation| {
+            let found = workload(Some(&pod), &network, annotation);
             format!("{}/{}/{}", found.namespace, found.kind, found.name)
         };
-        assert_eq!(of(Some("a"), Some("l")), "shop/annotation/a");
-        assert_eq!(of(Some(""), Some("l")), "shop/label/l");
-        assert_eq!(of(None, None), "shop/name/web");
-        let outside = workload(None, &network, None, None);
+        assert_eq!(of(Some("a")), "shop/annotation/a");
+        assert_eq!(of(Some("")), "shop/name/web");
+        assert_eq!(of(None), "shop/name/web");
+        let outside = workload(None, &network, None);
         assert_eq!(outside.name, "pods");
     }
 }

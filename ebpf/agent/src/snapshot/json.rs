@@ -11,7 +11,7 @@ use crate::model::{
 /// The whole of it.
 pub fn json(snapshot: &Snapshot) -> Value {
     let health = &snapshot.health;
-    let links = health.links.iter();
+    let (links, maps) = (health.links.iter(), health.maps.iter());
     json!({
         "taken": snapshot.taken,
         "node": snapshot.node.to_string(),
@@ -23,6 +23,9 @@ pub fn json(snapshot: &Snapshot) -> Value {
             "coverage": {"records": health.coverage.0, "counted": health.coverage.1},
             "links": links.map(|link| json!({
                 "hook": link.hook, "state": link.state, "links": link.links,
+            })).collect::<Vec<_>>(),
+            "maps": maps.map(|(map, used, room, _)| json!({
+                "map": map, "used": used, "room": room,
             })).collect::<Vec<_>>(),
             "degraded": health.degraded,
             "kernel": health.kernel,
@@ -39,6 +42,7 @@ fn interface(interface: &Interface) -> Value {
         "interface": interface.ifname.to_string(),
         "network": interface.network.to_string(),
         "workload": interface.workload,
+        "app": interface.app,
         "driver": interface.driver,
         "family": interface.ip_family,
         "mode": interface.mode,

@@ -110,6 +110,7 @@ fn of_identity(identity: &Identity, mode: [Mode; 2]) -> Interface {
         ifname: identity.ifname.clone(),
         network: identity.network.clone(),
         workload: identity.workload.clone(),
+        app: None,
         driver: identity.driver,
         ip_family: identity.family.label(),
         mode,

@@ -53,7 +53,7 @@ pub(crate) fn totals(from: u64) -> Totals {
 pub(crate) fn interface(pod: Pod, container: &str) -> Interface {
     let workload = WorkloadName {
         namespace: pod.namespace.clone(),
-        kind: "label".to_owned(),
+        kind: "annotation".to_owned(),
         name: "web".to_owned(),
     };
     let direction = |from| DeviceDirection {
@@ -70,6 +70,7 @@ pub(crate) fn interface(pod: Pod, container: &str) -> Interface {
         ifname: "eth0".parse().unwrap(),
         network: "lan".parse().unwrap(),
         workload,
+        app: Some("web".to_owned()),
         driver: Driver::Macvlan,
         ip_family: "ipv4",
         mode: [Mode::Tcx; 2],

@@ -5,7 +5,9 @@ use serde_json::Value;
 use e2e::debian;
 use e2e::process;
 
-use super::pod::{Cgroups, Count, Group, Peer, count, id};
+use super::cgroups::Cgroups;
+use super::peer::{Count, Peer, count};
+use super::pod::{Group, id};
 use crate::engine::ground::Ground;
 
 /// What of `counts` went by the loopback interface: received and sent.
@@ -43,8 +45,8 @@ fn case_40_a_socket_that_was_passed_on_stays_its_makers() {
     let (ground, cgroups) = (Ground::new(), Cgroups::new());
     let pod = Group::new(&ground, &cgroups, "web-0", '3');
     let ((a, short_a), (b, short_b)) = (id('a'), id('b'));
-    let mut peer = Peer::new(&ground, 1);
-    peer.face(&ground, &pod.netns);
+    let mut peer = Peer::new(&ground.lan, 1);
+    peer.face(&ground.lan, &pod.netns);
     peer.worker.tell(&format!("sink {}:9", peer.address));
     let _agent = ground.start(&["--cgroup", &cgroups.path(), "--cri", "none"]);
     let (mut maker, mut user) = (pod.container(&a), pod.container(&b));
@@ -70,8 +72,8 @@ fn case_14_what_the_kernel_answers_is_no_containers() {
     let (ground, cgroups) = (Ground::new(), Cgroups::new());
     let pod = Group::new(&ground, &cgroups, "web-0", '4');
     let ((a, short_a), (b, short_b)) = (id('a'), id('b'));
-    let mut peer = Peer::new(&ground, 1);
-    peer.face(&ground, &pod.netns);
+    let mut peer = Peer::new(&ground.lan, 1);
+    peer.face(&ground.lan, &pod.netns);
     let _agent = ground.start(&["--cgroup", &cgroups.path(), "--cri", "none"]);
     let _workers = [pod.container(&a), pod.container(&b)];
     pod.wait_split(&[&short_a, &short_b]);
@@ -102,8 +104,8 @@ fn case_14_what_the_kernel_answers_is_no_containers() {
 fn a_pods_connections_are_counted_where_that_is_asked_for() {
     let (ground, cgroups) = (Ground::new(), Cgroups::new());
     let pod = Group::new(&ground, &cgroups, "web-0", '5');
-    let mut peer = Peer::new(&ground, 1);
-    peer.face(&ground, &pod.netns);
+    let mut peer = Peer::new(&ground.lan, 1);
+    peer.face(&ground.lan, &pod.netns);
     let _agent = ground.start(&["--cgroup", &cgroups.path(), "--cri", "none", "--tcp"]);
     let mut worker = pod.container(&id('a').0);
     ground.wait_counted("web-0", "tcx");
@@ -136,12 +138,12 @@ fn a_pods_connections_are_counted_where_that_is_asked_for() {
     assert!(seen["rttSumUs"].as_u64() > Some(0), "{seen}");
 
     let before = seen["retransmits"].as_u64().expect("a counter");
-    peer.unplug(&ground);
+    peer.unplug(&ground.lan);
     worker.order(&format!("tcp {}:80 1000", peer.address));
     e2e::wait::until(crate::engine::ground::PATIENCE, "it is sent again", || {
         tcp()["retransmits"].as_u64() > Some(before)
     });
-    peer.plug(&ground);
+    peer.plug(&ground.lan);
     assert_eq!(worker.answer(), "1000");
     assert_eq!(tcp()["connected"], 2);
 }
@@ -176,13 +178,13 @@ fn pods_that_come_and_go_leave_no_link() {
         for id in &ids {
             assert!(e2e::wait::becomes_true(
                 std::time::Duration::from_secs(10),
-                || super::pod::remove(&pod.cgroup(id))
+                || super::cgroups::remove(&pod.cgroup(id))
             ));
         }
     }
     assert!(e2e::wait::becomes_true(
         std::time::Duration::from_secs(10),
-        || super::pod::remove(&cgroups.make(&pod.path()))
+        || super::cgroups::remove(&cgroups.make(&pod.path()))
     ));
     e2e::wait::until(crate::engine::ground::PATIENCE, "no link is left", || {
         !ground.links().iter().any(|link| link.starts_with("pod-"))

@@ -1,6 +1,8 @@
 //! What a container is told to have sent and received is what was on the wire.
 
-use super::pod::{Cgroups, Count, Group, Peer, count, id};
+use super::cgroups::Cgroups;
+use super::peer::{Count, Peer, count};
+use super::pod::{Group, id};
 use crate::engine::ground::Ground;
 
 /// Each container speaks with a peer of its own, whose device is the oracle.
@@ -9,9 +11,9 @@ fn two_containers_of_one_pod_have_what_was_on_the_wire() {
     let (ground, cgroups) = (Ground::new(), Cgroups::new());
     let pod = Group::new(&ground, &cgroups, "web-0", '1');
     let ((a, short_a), (b, short_b)) = (id('a'), id('b'));
-    let mut peers = [Peer::new(&ground, 1), Peer::new(&ground, 2)];
+    let mut peers = [Peer::new(&ground.lan, 1), Peer::new(&ground.lan, 2)];
     for peer in &peers {
-        peer.face(&ground, &pod.netns);
+        peer.face(&ground.lan, &pod.netns);
     }
     let arguments = ["--cgroup", &cgroups.path(), "--cri", "none"];
     let mut agent = ground.start(&arguments);
@@ -22,10 +24,7 @@ fn two_containers_of_one_pod_have_what_was_on_the_wire() {
     let before = [0, 1].map(|at: usize| peers[at].wire());
     let wire = |peers: &[Peer; 2], at: usize| {
         let now = peers[at].wire();
-        [0, 1].map(|way: usize| Count {
-            bytes: now[way].bytes - before[at][way].bytes,
-            packets: now[way].packets - before[at][way].packets,
-        })
+        [0, 1].map(|way: usize| now[way].since(before[at][way]))
     };
     for (at, peer) in peers.iter_mut().enumerate() {
         peer.worker.tell(&format!("sink {}:9", peer.address));

@@ -1,5 +1,10 @@
 //! The containers of a pod, told apart.
 
 mod cases;
+pub(crate) mod cgroups;
+mod containerd;
 mod exact;
+mod kill;
+pub(crate) mod peer;
 pub(crate) mod pod;
+mod scene;

@@ -16,11 +16,12 @@ use super::ground::{Ground, PATIENCE, Pod};
 const BUILD: &str =
     "cargo build -p traffic-agent --features fault-injection --bin traffic-agent-faults";
 /// `SIGKILL`.
-const KILLED: i32 = 9;
+pub(crate) const KILLED: i32 = 9;
 /// So that an ended interface is folded soon.
-pub(super) const SOON: [&str; 2] = ["--show-ended", "1"];
+pub(crate) const SOON: [&str; 2] = ["--show-ended", "1"];
 
-fn faults() -> PathBuf {
+/// The program that is killed.
+pub(crate) fn faults() -> PathBuf {
     let program = target_dir().join("traffic-agent-faults");
     assert!(
         program.is_file(),

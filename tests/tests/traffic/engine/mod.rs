@@ -3,7 +3,7 @@
 mod churn;
 mod figures;
 pub(crate) mod ground;
-mod kill;
+pub(crate) mod kill;
 mod life;
 mod privileges;
 mod restart;

@@ -18,11 +18,9 @@ use crate::containers::ledger::{Ledger, Slot};
 use crate::containers::observe::Tree;
 use crate::model::Pod;
 
-/// How long a cgroup that is gone counts on: its sockets may still say good-bye.
+/// How long a cgroup that is gone counts on, at most as long as it is shown: its sockets may still say
+/// good-bye.
 pub const LINGER: Duration = Duration::from_mins(1);
-
-/// How long a container is shown whose pod is gone.
-pub const SHOWN: Duration = Duration::from_mins(2);
 
 /// Cgroups from which on those that are gone make room at once.
 const CROWDED: usize = 9 * to_usize(CGROUPS) / 10;
@@ -76,6 +74,8 @@ pub struct Seen<'a> {
     pub now: Duration,
     /// The time, for people.
     pub wall: Timestamp,
+    /// How long a container is shown whose pod is gone.
+    pub hold: Duration,
     /// Which pods' containers are told apart.
     pub split: Split,
     /// Whether TCP is looked at.
@@ -136,12 +136,13 @@ pub fn decide(seen: &Seen<'_>) -> Vec<Step> {
 /// is nobody's.
 fn unmapped(seen: &Seen<'_>, pods: &Pods<'_>) -> Vec<Step> {
     let crowded = seen.mapped.len() > CROWDED;
+    let linger = LINGER.min(seen.hold);
     let over = |(cgroup, slot): &(&u64, &u32)| {
         if pods.tells_apart(**cgroup) {
             return false;
         }
         let since = seen.missing.get(cgroup);
-        let gone = since.is_some_and(|since| crowded || seen.now.saturating_sub(*since) >= LINGER);
+        let gone = since.is_some_and(|since| crowded || seen.now.saturating_sub(*since) >= linger);
         let stray =
             **slot >= crate::containers::ledger::first() && !seen.ledger.slots().contains_key(slot);
         gone || stray || pods.has(**cgroup)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::pods::{Pods, Wanted, full, own};
-use super::{SHOWN, Seen, Step};
+use super::{Seen, Step};
 use crate::containers::identity::{PodKey, short_id};
 use crate::containers::ledger::{Identity, Name, Slot};
 
@@ -20,7 +20,7 @@ pub(super) fn ended(seen: &Seen<'_>, pods: &Pods<'_>) -> Vec<Step> {
                 let slot = slot.clone();
                 steps.push(Step::Change(*number, Slot { ended, ..slot }));
             }
-            Some(since) if !used && seen.now.saturating_sub(since) >= SHOWN => {
+            Some(since) if !used && seen.now.saturating_sub(since) >= seen.hold => {
                 steps.push(Step::Free(*number));
             }
             Some(_) => {}

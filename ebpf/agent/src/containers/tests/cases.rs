@@ -161,6 +161,20 @@ fn off_takes_the_programs_away_and_on_brings_them_back() {
 }
 
 #[test]
+fn what_has_ended_is_shown_for_as_long_as_is_asked_for() {
+    let mut world = two();
+    world.hold = std::time::Duration::from_secs(1);
+    world.pass(1);
+    count(&world, "app", 4);
+    world.end("web");
+    world.pass(1);
+    assert_eq!(world.agent.containers().len(), 1, "what has counted");
+    world.pass(1);
+    world.pass(1);
+    assert_eq!((links(&world), world.agent.used()), (0, (0, 0)));
+}
+
+#[test]
 fn an_agent_that_begins_replaces_every_program_once() {
     let mut world = two();
     world.tcp = Tcp::On;

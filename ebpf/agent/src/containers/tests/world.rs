@@ -44,6 +44,7 @@ pub(super) struct World {
     pub(super) up: bool,
     pub(super) split: Split,
     pub(super) tcp: Tcp,
+    pub(super) hold: Duration,
     next: u64,
 }
 
@@ -61,6 +62,7 @@ impl World {
             up: true,
             split: Split::Auto,
             tcp: Tcp::Off,
+            hold: Duration::from_mins(2),
             next: 100,
         }
     }
@@ -146,6 +148,7 @@ impl World {
         let around = Around {
             now: self.now,
             wall: Timestamp::UNIX_EPOCH,
+            hold: self.hold,
             split: self.split,
             tcp: self.tcp,
             tree: &tree,

@@ -12,7 +12,7 @@ use e2e::wait::{becomes_true, until};
 use serde_json::{Value, json};
 
 use super::confined::start;
-use crate::containers::pod::Worker;
+use crate::containers::peer::Worker;
 use crate::engine::ground::{Ground, PATIENCE, Pod};
 
 /// How many things are not as they should be, by the agent's metrics.

@@ -9,7 +9,9 @@ use e2e::debian;
 use e2e::process::{self, Daemon};
 use e2e::wait::until;
 
-use crate::containers::pod::{Cgroups, Count, Group, Peer, id};
+use crate::containers::cgroups::Cgroups;
+use crate::containers::peer::{Count, Peer};
+use crate::containers::pod::{Group, id};
 use crate::engine::ground::{Ground, PATIENCE};
 
 /// What a client must know.
@@ -89,8 +91,8 @@ fn containers(ground: &Ground, start: Start<'_>) {
     let cgroups = Cgroups::new();
     let pod = Group::new(ground, &cgroups, "split-0", '7');
     let ((a, short_a), (b, short_b)) = (id('a'), id('b'));
-    let mut peer = Peer::new(ground, 1);
-    peer.face(ground, &pod.netns);
+    let mut peer = Peer::new(&ground.lan, 1);
+    peer.face(&ground.lan, &pod.netns);
     peer.worker.tell(&format!("sink {}:9", peer.address));
     let socket = ground.scratch.join("cri.sock");
     let runtime = UnixListener::bind(&socket).expect("listen");

@@ -1,4 +1,8 @@
-//! A small client of the container runtime interface, as kubelet uses it for pod sandboxes.
+//! A small client of the container runtime interface, as kubelet uses it.
+
+mod containers;
+
+pub use containers::Container;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -39,6 +43,8 @@ pub struct Pod {
     pub attempt: u32,
     /// Annotations of the pod.
     pub annotations: HashMap<String, String>,
+    /// Its labels.
+    pub labels: HashMap<String, String>,
     /// The parent of its cgroups.
     pub cgroup: String,
 }
@@ -112,31 +118,8 @@ impl Cri {
     /// # Errors
     /// The runtime's, which quotes the plugin's.
     pub fn run(&self, pod: &Pod) -> Result<String, Status> {
-        let Pod {
-            name,
-            namespace,
-            uid,
-            attempt,
-            annotations,
-            cgroup,
-        } = pod.clone();
-        let config = PodSandboxConfig {
-            hostname: name.clone(),
-            metadata: Some(PodSandboxMetadata {
-                name,
-                uid,
-                namespace,
-                attempt,
-            }),
-            annotations,
-            linux: Some(LinuxPodSandboxConfig {
-                cgroup_parent: cgroup,
-                ..Default::default()
-            }),
-            ..Default::default()
-        };
         let request = RunPodSandboxRequest {
-            config: Some(config),
+            config: Some(config(pod)),
             ..Default::default()
         };
         let mut client = self.client.clone();
@@ -211,6 +194,34 @@ impl Cri {
         let answer = self.runtime.block_on(client.list_pod_sandbox(request));
         let items = answer.expect("list the sandboxes").into_inner().items;
         items.into_iter().map(|sandbox| sandbox.id).collect()
+    }
+}
+
+fn config(pod: &Pod) -> PodSandboxConfig {
+    let Pod {
+        name,
+        namespace,
+        uid,
+        attempt,
+        annotations,
+        labels,
+        cgroup,
+    } = pod.clone();
+    PodSandboxConfig {
+        hostname: name.clone(),
+        metadata: Some(PodSandboxMetadata {
+            name,
+            uid,
+            namespace,
+            attempt,
+        }),
+        annotations,
+        labels,
+        linux: Some(LinuxPodSandboxConfig {
+            cgroup_parent: cgroup,
+            ..Default::default()
+        }),
+        ..Default::default()
     }
 }
 
