@@ -22,9 +22,10 @@ mod records;
 mod run;
 mod splitter;
 
+pub use decide::Around;
 pub use records::records;
 pub use run::{Containers, Settings, StartError};
-pub use splitter::{Around, Failures, Splitter};
+pub use splitter::{Failures, Splitter};
 
 #[cfg(test)]
 mod tests;

@@ -5,38 +5,14 @@ use std::io;
 use std::time::Duration;
 
 use berth_ebpf_common::Unattributed;
-use jiff::Timestamp;
 
 use super::apply::{Kernel, LinkName, Target};
-use super::cri::Runtime;
-use super::decide::{self, LinkState, PodRecord, Seen, Split, Step, Tcp};
+use super::decide::{self, Around, LinkState, Seen, Step};
 use super::ledger::{Identity, Ledger, Name, Slot};
-use super::observe::Tree;
 use crate::model::{Container, ContainerCounts, Pod};
 
 /// How long a pod is left alone to whose cgroup nothing could be attached.
 const RETRY: Duration = Duration::from_secs(30);
-
-/// What one look goes by.
-#[derive(Clone, Copy, Debug)]
-pub struct Around<'a> {
-    /// The uptime.
-    pub now: Duration,
-    /// The time, for people.
-    pub wall: Timestamp,
-    /// How long a container is shown whose pod is gone.
-    pub hold: Duration,
-    /// Which pods' containers are told apart.
-    pub split: Split,
-    /// Whether TCP is looked at.
-    pub tcp: Tcp,
-    /// The cgroups.
-    pub tree: &'a Tree,
-    /// The attachment records, the first interface of a pod first.
-    pub records: &'a [PodRecord],
-    /// What the runtime says.
-    pub runtime: &'a Runtime,
-}
 
 /// What did not go well so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,25 +92,8 @@ impl<K: Kernel> Splitter<K> {
                 (*name, LinkState { alive, constant })
             })
             .collect();
-        let Around {
-            now,
-            wall,
-            hold,
-            split,
-            tcp,
-            tree,
-            records,
-            runtime,
-        } = *around;
         Ok(decide::decide(&Seen {
-            now,
-            wall,
-            hold,
-            split,
-            tcp,
-            tree,
-            records,
-            runtime,
+            around,
             ledger: &self.ledger,
             mapped: &self.mapped,
             missing: &self.missing,

@@ -2,7 +2,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -10,19 +9,10 @@ use traffic_agent::export::{ExportOptions, Source};
 use traffic_agent::http::Settings;
 use traffic_agent::model::Snapshot;
 
+use crate::counting::Counting;
 use crate::given::{self, Told};
 use crate::parser;
 use crate::served::Served;
-
-#[derive(Debug)]
-struct Counting(AtomicUsize, Arc<Snapshot>);
-
-impl Source for Counting {
-    fn snapshot(&self) -> Arc<Snapshot> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        Arc::clone(&self.1)
-    }
-}
 
 #[test]
 fn case_51_five_scrapers_at_once_each_get_all_of_it() {
@@ -40,14 +30,14 @@ fn case_51_five_scrapers_at_once_each_get_all_of_it() {
 
 #[test]
 fn scrapers_of_one_moment_share_one_look() {
-    let source = Arc::new(Counting(AtomicUsize::new(0), Arc::new(given::node(1000))));
+    let source = Counting::new(given::node(1000));
     let served = Served::start(Arc::clone(&source));
     thread::scope(|scope| {
         for _ in 0..40 {
             scope.spawn(|| assert_eq!(served.get("/metrics").status, 200));
         }
     });
-    let looks = source.0.load(Ordering::SeqCst);
+    let looks = source.looks();
     assert!(looks < 40, "{looks}");
 }
 

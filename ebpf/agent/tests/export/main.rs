@@ -11,6 +11,7 @@ mod any;
 mod bounds;
 mod budget;
 mod content;
+mod counting;
 mod figures;
 mod given;
 mod parser;

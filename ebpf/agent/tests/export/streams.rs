@@ -3,14 +3,13 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use serde_json::Value;
-use traffic_agent::export::{ExportOptions, Source};
+use traffic_agent::export::ExportOptions;
 use traffic_agent::http::Settings;
-use traffic_agent::model::Snapshot;
 
+use crate::counting::Counting;
 use crate::given::{self, Busy};
 use crate::served::Served;
 
@@ -128,20 +127,10 @@ fn one_pod_is_told_in_full() {
     );
 }
 
-#[derive(Debug)]
-struct Counting(AtomicUsize, Arc<Snapshot>);
-
-impl Source for Counting {
-    fn snapshot(&self) -> Arc<Snapshot> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        Arc::clone(&self.1)
-    }
-}
-
 #[test]
 fn nothing_is_read_while_nobody_listens() {
-    let source = Arc::new(Counting(AtomicUsize::new(0), Arc::new(given::node(1))));
-    let looks = || source.0.load(Ordering::SeqCst);
+    let source = Counting::new(given::node(1));
+    let looks = || source.looks();
     let served = Served::start(Arc::clone(&source));
     assert_eq!(looks(), 0);
     for _round in 0..2 {

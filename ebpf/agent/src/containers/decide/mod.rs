@@ -67,9 +67,9 @@ pub struct LinkState {
     pub constant: Option<u32>,
 }
 
-/// All that is decided by.
+/// What one look goes by.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct Around<'a> {
     /// The uptime.
     pub now: Duration,
     /// The time, for people.
@@ -86,6 +86,13 @@ pub struct Seen<'a> {
     pub records: &'a [PodRecord],
     /// What the runtime says.
     pub runtime: &'a Runtime,
+}
+
+/// All that is decided by.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// What this look goes by.
+    pub around: &'a Around<'a>,
     /// Whose the slots are.
     pub ledger: &'a Ledger,
     /// Which cgroups count into which.
@@ -136,13 +143,14 @@ pub fn decide(seen: &Seen<'_>) -> Vec<Step> {
 /// is nobody's.
 fn unmapped(seen: &Seen<'_>, pods: &Pods<'_>) -> Vec<Step> {
     let crowded = seen.mapped.len() > CROWDED;
-    let linger = LINGER.min(seen.hold);
+    let linger = LINGER.min(seen.around.hold);
     let over = |(cgroup, slot): &(&u64, &u32)| {
         if pods.tells_apart(**cgroup) {
             return false;
         }
         let since = seen.missing.get(cgroup);
-        let gone = since.is_some_and(|since| crowded || seen.now.saturating_sub(*since) >= linger);
+        let gone =
+            since.is_some_and(|since| crowded || seen.around.now.saturating_sub(*since) >= linger);
         let stray =
             **slot >= crate::containers::ledger::first() && !seen.ledger.slots().contains_key(slot);
         gone || stray || pods.has(**cgroup)

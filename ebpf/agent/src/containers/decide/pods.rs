@@ -55,6 +55,7 @@ impl<'a> Pods<'a> {
     /// Looks at everything that was seen.
     pub fn new(seen: &Seen<'a>) -> Self {
         let views: BTreeMap<_, _> = seen
+            .around
             .tree
             .pods
             .iter()
@@ -96,6 +97,7 @@ impl<'a> Pods<'a> {
 
 fn view<'a>(seen: &Seen<'a>, key: &PodKey, cgroup: &'a PodCgroup) -> PodView<'a> {
     let records: Vec<&PodRecord> = seen
+        .around
         .records
         .iter()
         .filter(|record| is_of(record, key, cgroup))
@@ -109,7 +111,7 @@ fn view<'a>(seen: &Seen<'a>, key: &PodKey, cgroup: &'a PodCgroup) -> PodView<'a>
     PodView {
         cgroup,
         split: splits(seen, key, &below),
-        tcp: match seen.tcp {
+        tcp: match seen.around.tcp {
             Tcp::On => tcp_slot(cgroup, &records),
             Tcp::Off => None,
         },
@@ -131,7 +133,7 @@ fn pod(seen: &Seen<'_>, key: &PodKey, cgroup: &PodCgroup, records: &[&PodRecord]
     let by_record = records.first().map(|record| record.pod.clone());
     let by_runtime = || {
         let mut ids = cgroup.children.iter().map(|child| child.id.as_str());
-        ids.find_map(|id| seen.runtime.pod_of(id).cloned())
+        ids.find_map(|id| seen.around.runtime.pod_of(id).cloned())
     };
     let before = || {
         let mut slots = seen.ledger.slots().values();
@@ -158,9 +160,9 @@ fn wanted(
     records: &[&PodRecord],
 ) -> Wanted {
     let Child { id, cgroup, role } = child;
-    let known = seen.runtime.name_of(id);
+    let known = seen.around.runtime.name_of(id);
     let sandbox = records.iter().any(|record| record.sandbox == *id)
-        || seen.runtime.is_sandbox(id)
+        || seen.around.runtime.is_sandbox(id)
         || (known.is_none() && seen.mapped.get(cgroup) == Some(&own()));
     if *role == Role::Monitor || sandbox {
         let (cgroup, id) = (*cgroup, id.clone());
@@ -204,7 +206,7 @@ fn splits(seen: &Seen<'_>, key: &PodKey, below: &[Wanted]) -> bool {
     // One of a Kubernetes pod's is its sandbox, whether or not anybody told which.
     let hidden = matches!(key, PodKey::Uid(_)) && !below.iter().any(is_own);
     let containers = found.saturating_sub(usize::from(hidden));
-    match seen.split {
+    match seen.around.split {
         Split::Off => false,
         Split::All => containers >= 1 || names_before(seen, key) >= 1,
         Split::Auto => containers >= 2 || names_before(seen, key) >= 2,

@@ -16,11 +16,11 @@ pub(super) fn ended(seen: &Seen<'_>, pods: &Pods<'_>) -> Vec<Step> {
         match slot.ended {
             _ if lives(pods, slot) => {}
             None => {
-                let ended = Some(seen.now);
+                let ended = Some(seen.around.now);
                 let slot = slot.clone();
                 steps.push(Step::Change(*number, Slot { ended, ..slot }));
             }
-            Some(since) if !used && seen.now.saturating_sub(since) >= seen.hold => {
+            Some(since) if !used && seen.around.now.saturating_sub(since) >= seen.around.hold => {
                 steps.push(Step::Free(*number));
             }
             Some(_) => {}
@@ -75,7 +75,7 @@ fn named_late(seen: &Seen<'_>) -> Vec<Step> {
         let Name::Id(short) = &slot.identity.name else {
             continue;
         };
-        if let Some(name) = seen.runtime.name_by_short(short) {
+        if let Some(name) = seen.around.runtime.name_by_short(short) {
             let mut named = slot.clone();
             named.identity.name = Name::Known(name.to_owned());
             named.identity = named.identity.kept();
@@ -92,7 +92,7 @@ fn used(seen: &Seen<'_>) -> BTreeSet<u32> {
 
 fn vacant<'a>(seen: &Seen<'a>) -> impl Iterator<Item = (u32, u64)> + use<'a> {
     let used = used(seen);
-    let vacant = seen.ledger.vacant(seen.now);
+    let vacant = seen.ledger.vacant(seen.around.now);
     vacant.filter(move |(slot, _)| !used.contains(slot))
 }
 
@@ -179,7 +179,7 @@ impl Giving<'_, '_> {
         let (number, generation) = self.vacant.next()?;
         let slot = Slot {
             generation,
-            created: self.seen.wall,
+            created: self.seen.around.wall,
             ended: None,
             identity: identity.clone(),
         };

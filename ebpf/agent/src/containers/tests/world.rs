@@ -8,10 +8,11 @@ use jiff::Timestamp;
 
 use super::memory::Memory;
 use crate::containers::cri::{Container, Runtime, Sandbox};
+use crate::containers::decide::Around;
 use crate::containers::decide::{PodRecord, Split, Tcp};
 use crate::containers::identity::{PodKey, Role};
 use crate::containers::observe::{Child, PodCgroup, Tree};
-use crate::containers::splitter::{Around, Splitter};
+use crate::containers::splitter::Splitter;
 use crate::model::Pod;
 
 /// A container that runs.
