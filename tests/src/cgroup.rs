@@ -58,10 +58,8 @@ impl Drop for Cgroup {
             .collect();
         // A process that has just ended may be counted for a moment longer.
         crate::wait::becomes_true(Duration::from_secs(2), || {
-            for parent in &parents {
-                remove(parent);
-            }
-            parents.iter().all(|parent| !parent.exists())
+            let gone = parents.iter().filter(|parent| remove(parent));
+            gone.count() == parents.len()
         });
     }
 }
@@ -96,10 +94,12 @@ fn folders(parent: &Path) -> Vec<PathBuf> {
     folders.map(|entry| entry.path()).collect()
 }
 
-/// Removes a cgroup with those below it, innermost first; one with processes stays.
-fn remove(cgroup: &Path) {
+/// Removes a cgroup with those below it, innermost first; whether it is gone. One with processes
+/// stays.
+pub fn remove(cgroup: &Path) -> bool {
     for child in folders(cgroup) {
         remove(&child);
     }
     drop(fs::remove_dir(cgroup));
+    !cgroup.exists()
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+pub(crate) use e2e::cgroup::remove;
 use e2e::wait::becomes_true;
 
 /// Where the unified hierarchy is.
@@ -64,16 +65,6 @@ pub(crate) fn unified() -> &'static Path {
     roots
         .find(|path| path.join("cgroup.procs").exists())
         .expect("mount cgroup2 to run this test")
-}
-
-/// Removes the cgroup with those below; whether it is gone. One with processes stays.
-pub(crate) fn remove(cgroup: &Path) -> bool {
-    let entries = fs::read_dir(cgroup).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
-        remove(&entry.path());
-    }
-    drop(fs::remove_dir(cgroup));
-    !cgroup.exists()
 }
 
 /// Removes what tests left behind that have ended.
