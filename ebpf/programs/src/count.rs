@@ -1,5 +1,7 @@
 //! One packet, added to its slot.
 
+use core::ptr::null_mut;
+
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use berth_ebpf_common::constants::{LEVEL_DEFAULT, LEVEL_DETAIL};
 use berth_ebpf_common::{Count, Direction, Scope, detail_index, slot_index};
@@ -22,7 +24,7 @@ pub fn count(packet: Packet, way: Way) {
     let receives = matches!(way, Way::Receive);
     let (slot, level) = (maps::slot(), maps::level());
     let scope = if level >= LEVEL_DEFAULT {
-        scope(packet, way)
+        unproven(packet, scope(packet, way)) & 3
     } else {
         Scope::Other as u32
     };
@@ -43,15 +45,35 @@ pub fn count(packet: Packet, way: Way) {
         // SAFETY: as above.
         unsafe { add(&raw mut (*direction).resets, 1) };
     }
-    if level >= LEVEL_DETAIL {
-        detail(packet, receives, detail_index(slot, processor));
-    } // Last: an addition that all processors see holds up what comes behind it.
-    if size::is_plain(packet) {
-        // SAFETY: as above.
-        unsafe { add_count(of(direction, scope), u64::from(packet.len()), 1) };
+    let detail = if level >= LEVEL_DETAIL {
+        let Some(detail) = detail(packet, receives, detail_index(slot, processor)) else {
+            return;
+        };
+        detail
     } else {
-        add_segments(packet, direction, scope, leaves(receives));
+        null_mut()
+    };
+    // Last: an addition that all processors see holds up what comes behind it.
+    if size::is_plain(packet) {
+        let bytes = u64::from(packet.len());
+        // SAFETY: as above.
+        unsafe {
+            if !detail.is_null() {
+                add_count(detail, bytes, 1);
+            }
+            add_count(of(direction, scope), bytes, 1);
+        }
+    } else {
+        add_segments(packet, direction, scope, detail, leaves(receives));
     }
+}
+
+/// The number, which the verifier knows nothing about any more. It follows all that comes behind for
+/// each value by itself that it knows something to have, and what is behind is long.
+#[inline(always)]
+fn unproven(packet: Packet, number: u32) -> u32 {
+    // No packet is as long, but the verifier cannot know.
+    number ^ (packet.len() >> 28)
 }
 
 /// Whether the program is at the interface's egress.
@@ -75,7 +97,13 @@ unsafe fn of(direction: *mut Direction, scope: u32) -> *mut Count {
 /// Adds a packet that is other on the wire than here.
 // Apart from the rest, so that the way of a plain packet is short.
 #[inline(never)]
-fn add_segments(packet: Packet, direction: *mut Direction, scope: u32, leaves: bool) {
+fn add_segments(
+    packet: Packet,
+    direction: *mut Direction,
+    scope: u32,
+    detail: *mut Count,
+    leaves: bool,
+) {
     let Size {
         bytes,
         packets,
@@ -87,6 +115,9 @@ fn add_segments(packet: Packet, direction: *mut Direction, scope: u32, leaves: b
     // SAFETY: `direction` is in the map's memory. The surplus wraps when segments are less than what
     // they were made of.
     unsafe {
+        if !detail.is_null() {
+            add_count(detail, bytes, packets);
+        }
         add_count(of(direction, scope), bytes, packets);
         let surplus = &raw mut (*direction).surplus;
         add_count(surplus, bytes.wrapping_sub(counted), packets - 1);
@@ -96,33 +127,19 @@ fn add_segments(packet: Packet, direction: *mut Direction, scope: u32, leaves: b
     }
 }
 
+/// Where a packet of its kind is counted.
 #[inline(always)]
-fn detail(packet: Packet, receives: bool, index: u32) {
-    let at = kind(packet);
-    let Some(value) = DETAILS.get_ptr_mut(index) else {
-        return;
-    };
+fn detail(packet: Packet, receives: bool, index: u32) -> Option<*mut Count> {
+    let at = unproven(packet, kind(packet));
+    let value = DETAILS.get_ptr_mut(index)?;
     // SAFETY: the map's own memory; there are 15 counts before what is reserved, and `at` is
     // less.
-    let count = unsafe {
+    unsafe {
         let way = if receives {
             &raw mut (*value).receive
         } else {
             &raw mut (*value).transmit
         };
-        way.cast::<Count>().add((at & 15) as usize)
-    };
-    if size::is_plain(packet) {
-        // SAFETY: as above.
-        unsafe { add_count(count, u64::from(packet.len()), 1) };
-    } else {
-        add_detailed_segments(packet, count, leaves(receives));
+        Some(way.cast::<Count>().add((at & 15) as usize))
     }
-}
-
-#[inline(never)]
-fn add_detailed_segments(packet: Packet, count: *mut Count, leaves: bool) {
-    let Size { bytes, packets, .. } = size::frame(packet, leaves);
-    // SAFETY: `count` is in the map's memory.
-    unsafe { add_count(count, bytes, packets) };
 }

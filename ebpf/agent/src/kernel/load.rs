@@ -5,12 +5,12 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use aya::maps::Map;
 use aya::programs::{CgroupSkb, Program, ProgramError, SchedClassifier, SockOps};
 use aya::{Ebpf, EbpfError, EbpfLoader};
-use berth_ebpf_common::{constants, maps};
+use berth_ebpf_common::{SLOTS, constants, maps};
 use berth_types::fnv1a;
 
 /// What `ebpf/rebuild.sh` makes.
@@ -45,6 +45,24 @@ pub struct Constants {
 }
 
 impl Constants {
+    /// Each by its name in the object.
+    const fn by_name(&self) -> [(&'static str, u32); 5] {
+        let Self {
+            slot,
+            level,
+            node_end,
+            tcp,
+            depth,
+        } = *self;
+        [
+            (constants::SLOT, slot),
+            (constants::LEVEL, level),
+            (constants::NODE_END, node_end),
+            (constants::TCP, tcp),
+            (constants::DEPTH, depth),
+        ]
+    }
+
     /// What tells the programs with these constants from all others; never 0.
     pub fn fingerprint(&self) -> u64 {
         let Self {
@@ -65,6 +83,33 @@ impl Constants {
 
 /// What tells the object from that of another release.
 static DIGEST: LazyLock<u64> = LazyLock::new(|| fnv1a(OBJECT));
+
+/// What loads the object over pinned maps. One for all: a loader reads all of the kernel's own types
+/// when it is made, which takes longer than all else, and the programs use none of them.
+static PINNED: LazyLock<Mutex<EbpfLoader<'static>>> = LazyLock::new(loader);
+
+/// The same over maps of its own.
+static OWN: LazyLock<Mutex<EbpfLoader<'static>>> = LazyLock::new(loader);
+
+fn loader() -> Mutex<EbpfLoader<'static>> {
+    let mut loader = EbpfLoader::new();
+    loader.btf(None);
+    Mutex::new(loader)
+}
+
+/// Each load says all of what it wants, so that one that panicked leaves nothing wrong behind.
+fn held(loader: &'static Mutex<EbpfLoader<'static>>) -> MutexGuard<'static, EbpfLoader<'static>> {
+    loader.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What constants can be: a loader borrows them for as long as it lives.
+static NUMBERS: LazyLock<Vec<u32>> = LazyLock::new(|| (0..SLOTS).collect());
+
+fn number(name: &'static str, value: u32) -> Result<&'static u32, LoadError> {
+    let at = usize::try_from(value).ok();
+    at.and_then(|at| NUMBERS.get(at))
+        .ok_or(LoadError::Constant { name, value })
+}
 
 /// Where the maps are.
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +164,14 @@ pub enum LoadError {
         /// Why.
         source: ProgramError,
     },
+    /// No slot, level or depth is as high.
+    #[error("the constant {name} cannot be {value}: it is below {SLOTS}")]
+    Constant {
+        /// Which.
+        name: &'static str,
+        /// What it was to be.
+        value: u32,
+    },
     /// The object is not the agent's.
     #[error("the object has no program {0:?}")]
     Missing(&'static str),
@@ -137,26 +190,18 @@ impl Programs {
     /// # Errors
     /// [`LoadError::Object`].
     pub fn load(constants: &Constants, maps: Maps<'_>) -> Result<Self, LoadError> {
-        let Constants {
-            slot,
-            level,
-            node_end,
-            tcp,
-            depth,
-        } = constants;
-        let mut loader = EbpfLoader::new();
-        // The programs use nothing of the kernel's own types, and reading all of them takes long.
-        loader
-            .btf(None)
-            .override_global(constants::SLOT, slot, true)
-            .override_global(constants::LEVEL, level, true)
-            .override_global(constants::NODE_END, node_end, true)
-            .override_global(constants::TCP, tcp, true)
-            .override_global(constants::DEPTH, depth, true);
-        if let Maps::Pinned(folder) = maps {
-            for name in MAPS {
-                loader.map_pin_path(name, folder.join(name));
+        let mut loader = match maps {
+            Maps::Pinned(folder) => {
+                let mut loader = held(&PINNED);
+                for name in MAPS {
+                    loader.map_pin_path(name, folder.join(name));
+                }
+                loader
             }
+            Maps::Own => held(&OWN),
+        };
+        for (name, value) in constants.by_name() {
+            loader.override_global(name, number(name, value)?, true);
         }
         let object = loader.load(OBJECT)?;
         Ok(Self { object })

@@ -3,7 +3,7 @@
 use aya::maps::{Map, MapInfo};
 use berth_ebpf_common as abi;
 use berth_ebpf_common::constants::{LEVEL_DEFAULT, LEVEL_DETAIL, LEVEL_MIN};
-use traffic_agent::kernel::load::{Constants, MAPS, Maps, OBJECT, Programs};
+use traffic_agent::kernel::load::{Constants, MAPS, Maps, OBJECT, Programs, Way};
 
 use crate::run::{Bench, constants};
 
@@ -71,6 +71,27 @@ fn the_kernel_takes_every_program_with_every_constant() {
                 ..constants(level)
             };
             Bench::new(&constants).load_all();
+        }
+    }
+}
+
+/// What the kernel's verifier follows, which is most of what an attachment costs. A program that it has
+/// to follow for each scope and protocol by itself takes it half a second.
+#[test]
+fn the_kernel_proves_every_program_in_few_steps() {
+    for level in [LEVEL_MIN, LEVEL_DEFAULT, LEVEL_DETAIL] {
+        for tcp in [0, 1] {
+            let constants = Constants {
+                tcp,
+                ..constants(level)
+            };
+            let mut programs = Programs::load(&constants, Maps::Own).expect("load (run as root)");
+            for way in Way::BOTH {
+                let program = programs.classifier(way).expect("load a program");
+                let info = program.info().expect("describe a program");
+                let steps = info.verified_instruction_count().expect("Linux 5.16");
+                assert!(steps < 20_000, "level {level}, TCP {tcp}, {way:?}: {steps}");
+            }
         }
     }
 }

@@ -140,13 +140,15 @@ impl Contender {
     /// Loads `programs` of the kind, each with its slot and with the maps that are pinned in `folder`,
     /// and what calls them.
     pub(super) fn load(&self, folder: &Path, programs: u32) -> Driver {
-        let mut driver = reference(folder, 0, &self.address());
+        let (address, slots) = (self.address(), Vec::from_iter(0..programs));
+        let mut loader = reference(folder, &address);
+        let mut driver = prepared(loader.override_global(constants::SLOT, &0_u32, true));
         classifier(&mut driver, "drive");
         fill(&mut driver);
         let targets = driver.take_map("targets").expect("the map of programs");
         let mut targets = ProgramArray::try_from(targets).expect("a map of programs");
-        for slot in 0..programs {
-            let called = (slot..TARGETS).step_by(usize::try_from(programs).expect("a thousand"));
+        for slot in &slots {
+            let called = (*slot..TARGETS).step_by(usize::try_from(programs).expect("a thousand"));
             let mut take = |program: &SchedClassifier| {
                 let program = program.fd().expect("it is loaded");
                 for at in called.clone() {
@@ -155,14 +157,12 @@ impl Contender {
             };
             match self.kind {
                 Kind::Reference(name) => {
-                    take(classifier(
-                        &mut reference(folder, slot, &self.address()),
-                        name,
-                    ));
+                    let told = loader.override_global(constants::SLOT, slot, true);
+                    take(classifier(&mut prepared(told), name));
                 }
                 Kind::Ours { level, tcp } => {
                     let constants = Constants {
-                        slot,
+                        slot: *slot,
                         level,
                         tcp,
                         ..Constants::default()
@@ -210,17 +210,22 @@ impl Contender {
     }
 }
 
-/// The reference's programs with these constants; none of them is loaded yet.
-fn reference(folder: &Path, slot: u32, address: &[u8; 16]) -> Ebpf {
+/// What loads the reference's object with this address. It reads all of the kernel's types when it is
+/// made, which takes longer than to load a program.
+fn reference<'a>(folder: &Path, address: &'a [u8; 16]) -> EbpfLoader<'a> {
     let mut loader = EbpfLoader::new();
     loader
         .btf(None)
-        .override_global(constants::SLOT, &slot, true)
         .override_global("ADDRESS", &address[..], true)
         .map_pin_path("hash", folder.join("hash"));
     for name in MAPS {
         loader.map_pin_path(name, folder.join(name));
     }
+    loader
+}
+
+/// Its programs; none of them is loaded yet.
+fn prepared(loader: &mut EbpfLoader<'_>) -> Ebpf {
     loader
         .load(OBJECT)
         .expect("load the reference (run as root)")
