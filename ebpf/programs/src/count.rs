@@ -96,6 +96,7 @@ unsafe fn of(direction: *mut Direction, scope: u32) -> *mut Count {
 
 /// Adds a packet that is other on the wire than here.
 // Apart from the rest, so that the way of a plain packet is short.
+#[cold]
 #[inline(never)]
 fn add_segments(
     packet: Packet,

@@ -39,6 +39,7 @@ fn cell(protocol: u8, family: Family) -> u32 {
 }
 
 /// Behind tags and extensions, in a packet that is in pieces, or nowhere.
+#[cold]
 #[inline(never)]
 fn kind_elsewhere(packet: Packet) -> u32 {
     let found = network(packet, 0);
@@ -87,6 +88,7 @@ fn has_reset(flags: u8) -> bool {
 }
 
 /// As [`kind_elsewhere`].
+#[cold]
 #[inline(never)]
 fn is_reset_elsewhere(packet: Packet) -> bool {
     let found = network(packet, 0).and_then(|network| transport(packet, network));

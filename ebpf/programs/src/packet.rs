@@ -88,6 +88,7 @@ pub struct Network {
 
 /// Of the frame at `offset`. Passes over up to two tags in the packet itself.
 // Apart from the rest, like the next: the way of a plain packet is short without them.
+#[cold]
 #[inline(never)]
 pub fn network(packet: Packet, frame: u32) -> Option<Network> {
     let mut offset = frame + ETH_BYTES;
@@ -118,6 +119,7 @@ pub struct Transport {
     pub inserted: u32,
 }
 
+#[cold]
 #[inline(never)]
 pub fn transport(packet: Packet, network: Network) -> Option<Transport> {
     match network.ethertype {

@@ -34,6 +34,7 @@ pub fn scope(packet: Packet, way: Way) -> u32 {
 }
 
 /// Behind tags, in a packet that is in pieces, or nowhere.
+#[cold]
 #[inline(never)]
 fn elsewhere(packet: Packet, receives: bool) -> u32 {
     peer(packet, receives).unwrap_or(Scope::Other as u32)

@@ -86,6 +86,7 @@ fn gso_size(packet: Packet) -> u32 {
 }
 
 // Apart from the rest, so that the way of a plain packet is short.
+#[cold]
 #[inline(never)]
 fn segments_of_frame(packet: Packet, leaves: bool) -> Size {
     let found = network(packet, 0).and_then(|network| headers(packet, network));
@@ -107,6 +108,7 @@ fn segments_of_frame(packet: Packet, leaves: bool) -> Size {
     size
 }
 
+#[cold]
 #[inline(never)]
 fn segments_of_datagram(packet: Packet) -> Size {
     let ethertype = match packet.load::<u8>(0).map(|first| first >> 4) {
