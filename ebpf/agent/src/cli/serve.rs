@@ -156,6 +156,9 @@ fn whole_ground(config: &Config) -> Result<Ground, Failure> {
 
 /// In new maps: goes on from what was written down before the reboot.
 fn begin<S: Store>(ledger: &mut Ledger<S>, config: &Config, kept: bool) -> Result<(), Failure> {
+    if ledger.is_new()? {
+        ledger.reserve(now().time)?;
+    }
     if !kept {
         return Ok(());
     }

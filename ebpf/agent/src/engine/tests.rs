@@ -20,7 +20,7 @@ use crate::observe::Wanted;
 use crate::scope::Scopes;
 
 /// How many interfaces there may be; fewer slots than that.
-const INTERFACES: u8 = 4;
+const INTERFACES: u8 = 6;
 
 #[derive(Debug, Default)]
 struct World {
@@ -265,9 +265,19 @@ fn counted(kernel: &Kernel) -> u64 {
     ended + live + crate::ledger::sum(&together.receive).packets
 }
 
+/// As an agent begins.
+fn begun(kernel: &Kernel, uptime: Duration) -> io::Result<Ledger<Kernel>> {
+    let mut ledger = Ledger::open(kernel.clone(), uptime)?;
+    if ledger.is_new()? {
+        ledger.reserve(Timestamp::UNIX_EPOCH)?;
+        ledger.begin(Timestamp::UNIX_EPOCH)?;
+    }
+    Ok(ledger)
+}
+
 fn work(kernel: &Kernel, found: &Found, uptime: &mut Duration, budget: u32) {
     kernel.world().budget = budget;
-    let Ok(ledger) = Ledger::open(kernel.clone(), *uptime) else {
+    let Ok(ledger) = begun(kernel, *uptime) else {
         return;
     };
     let hold = Duration::from_secs(2);
@@ -288,7 +298,8 @@ proptest! {
     fn case_29_whatever_happens_and_wherever_it_is_killed_every_packet_is_counted_once(
         events in proptest::collection::vec(event(), 1..60)
     ) {
-        let world = World { memory: Memory::new(8, 64), ..World::default() };
+        // Of three workloads one has an entry of its own.
+        let world = World { memory: Memory::new(12, 2), ..World::default() };
         let kernel = Kernel(Arc::new(Mutex::new(world)));
         let (mut found, mut uptime, mut life) = (Found::default(), Duration::ZERO, 0);
         let mut present: BTreeMap<u8, Life> = BTreeMap::new();
@@ -338,5 +349,7 @@ proptest! {
         }
         prop_assert_eq!(counted(&kernel), sent, "and stays so when all have ended");
         prop_assert!(kernel.world().pins.is_empty(), "no pin is left");
+        let ledger = Ledger::open(kernel, uptime).unwrap();
+        prop_assert!(ledger.slots().is_empty(), "no slot is left: {:?}", ledger.slots());
     }
 }

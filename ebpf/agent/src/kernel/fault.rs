@@ -1,4 +1,5 @@
-//! Places where a test may kill the agent, to prove that nothing is lost there.
+//! Places where a test may kill the agent, to prove that nothing is lost there, and what it may make
+//! scarce.
 
 /// Marks a place between two steps.
 ///
@@ -35,4 +36,17 @@ pub fn checkpoint(place: &str) {
             std::thread::park();
         }
     }
+}
+
+/// How many slots there are.
+#[cfg(not(feature = "fault-injection"))]
+pub const fn slots(all: u32) -> u32 {
+    all
+}
+
+/// How many slots there are: as many as `BERTH_FAULT_SLOTS` says, so that a test can take them all.
+#[cfg(feature = "fault-injection")]
+pub fn slots(all: u32) -> u32 {
+    let asked = std::env::var("BERTH_FAULT_SLOTS").ok();
+    asked.and_then(|asked| asked.parse().ok()).unwrap_or(all)
 }

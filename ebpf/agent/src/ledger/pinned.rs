@@ -9,7 +9,7 @@ use berth_ebpf_common as abi;
 use berth_ebpf_common::{DetailValue, Owner, SlotValue, TcpValue, Workload, WorkloadKey};
 
 use super::{Counted, Layout, Store};
-use crate::kernel::fault::checkpoint;
+use crate::kernel::fault::{checkpoint, slots};
 use crate::kernel::mapped::Mapped;
 use crate::kernel::maps::{self, MapsError};
 
@@ -120,7 +120,7 @@ fn entries(name: &str) -> u32 {
 
 impl Store for Pinned {
     fn slots(&self) -> u32 {
-        abi::SLOTS
+        slots(abi::SLOTS)
     }
 
     fn owner(&self, slot: u32) -> io::Result<Owner> {

@@ -27,6 +27,15 @@ pub struct Entry {
 }
 
 impl<S: Store> Ledger<S> {
+    /// Makes the entry of those for which there will be no room, while there is. To be done before
+    /// anything else in new maps.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn reserve(&mut self, now: Timestamp) -> io::Result<()> {
+        self.enter(&WorkloadName::others(), now).map(drop)
+    }
+
     /// Makes sure that `name` has an entry, and answers whose entry its interfaces are folded into:
     /// its own, or, when there is room for no more, that of all others.
     pub(super) fn enter(
@@ -162,6 +171,8 @@ impl<S: Store> Ledger<S> {
         if let Some((key, Some(entry))) = self.find(name)? {
             let restored = Workload {
                 totals: *totals,
+                // The one that was reserved is older than this agent.
+                created_ns: entry.created_ns.min(nanoseconds(at)),
                 ..entry
             };
             self.store.set_workload(&key, &restored)?;

@@ -55,6 +55,9 @@ pub fn of<S: Store>(
         }
         interfaces.push(interface(*number, slot, &totals, notes));
     }
+    // Kept for those that find no room.
+    let others = WorkloadName::others();
+    workloads.retain(|name, (_, totals)| *name != others || *totals != Totals::default());
     let overflow = ledger.store().counted(OVERFLOW).totals;
     if overflow != Totals::default() {
         workloads.insert(WorkloadName::overflow(), (agent.started, overflow));

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use e2e::process::Daemon;
+use e2e::process::{self, Daemon};
 use e2e::stats::Times;
 use e2e::wait::until;
 
@@ -93,11 +93,10 @@ fn scrape(ground: &Ground) -> Option<String> {
 /// What all its threads have had of the processors.
 fn spent(agent: &Daemon) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{}/task", agent.pid())).expect("its threads");
-    let times = tasks.flatten().filter_map(|task| {
-        let statistics = fs::read_to_string(task.path().join("schedstat")).ok()?;
-        statistics.split(' ').next()?.parse().ok()
-    });
-    times.map(Duration::from_nanos).sum()
+    tasks
+        .flatten()
+        .map(|task| process::spent(&task.path()))
+        .sum()
 }
 
 fn resident(agent: &Daemon) -> u64 {

@@ -221,6 +221,17 @@ impl Ground {
         process::output(mount.args(["-t", "bpf", "bpf"]).arg(&pins));
     }
 
+    /// How many things are not as they should be, by the agent's metrics.
+    pub(crate) fn degraded(&self) -> Option<u64> {
+        let mut curl = self.node.command(debian::require("curl", "curl"));
+        let ran = curl
+            .args(["--silent", "http://127.0.0.1:9455/metrics"])
+            .output();
+        let text = String::from_utf8(ran.expect("start curl").stdout).expect("metrics are text");
+        let mut lines = text.lines();
+        lines.find_map(|line| line.strip_prefix("berth_agent_degraded ")?.parse().ok())
+    }
+
     /// Waits until the pod `name` is counted by `mode` both ways.
     pub(crate) fn wait_counted(&self, name: &str, mode: &str) {
         until(PATIENCE, &format!("{name} is counted by {mode}"), || {

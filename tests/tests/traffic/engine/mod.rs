@@ -2,6 +2,7 @@
 
 mod churn;
 mod figures;
+mod full;
 pub(crate) mod ground;
 pub(crate) mod kill;
 mod life;

@@ -104,6 +104,44 @@ fn case_47_without_a_bpffs_devices_are_read_and_the_remedy_is_said() {
     says(&ground, &mut agent, &pod, &["read-only", "remount"]);
 }
 
+#[test]
+fn case_47_in_a_bpffs_of_its_own_pins_would_be_lost_so_devices_are_read_and_that_is_said() {
+    let ground = Ground::new();
+    let pod = ground.pod("pod");
+    let pins = ground.scratch.join("bpf");
+    // As in a container that has no mount of the node's.
+    let mut unshare = ground
+        .node
+        .command(debian::require("unshare", "util-linux"));
+    let agent = ground.agent(&[]);
+    unshare.args(["--mount", "--propagation", "private"]);
+    unshare.arg(debian::require("bash", "bash"));
+    unshare.args(["-c", r#"mount -t bpf bpf "$0" && exec "$@""#]);
+    unshare
+        .arg(&pins)
+        .arg(agent.get_program())
+        .args(agent.get_args());
+    let mut agent = Daemon::start(&mut unshare, &ground.scratch.join("private.log"));
+    says(
+        &ground,
+        &mut agent,
+        &pod,
+        &["a mount of its own", "hostPath"],
+    );
+    until(PATIENCE, "its metrics say so", || {
+        ground.degraded() > Some(0)
+    });
+    agent.stop(PATIENCE);
+    pod.send(10, 100);
+    let mut agent = ground.start(&[]);
+    ground.wait_counted("pod", "tcx");
+    pod.assert_exact("the next agent counts all of it");
+    until(PATIENCE, "nothing is amiss", || {
+        ground.degraded() == Some(0)
+    });
+    agent.stop(PATIENCE);
+}
+
 fn remount(pins: &Path, how: &str) {
     let mut mount = Command::new(debian::require("mount", "mount"));
     process::output(mount.args(["-t", "bpf", "-o", how, "bpf"]).arg(pins));

@@ -6,7 +6,6 @@
 
 use std::fs;
 
-use e2e::debian;
 use e2e::process::Daemon;
 use e2e::wait::{becomes_true, until};
 use serde_json::{Value, json};
@@ -14,17 +13,6 @@ use serde_json::{Value, json};
 use super::confined::start;
 use crate::containers::peer::Worker;
 use crate::engine::ground::{Ground, PATIENCE, Pod};
-
-/// How many things are not as they should be, by the agent's metrics.
-fn degraded(ground: &Ground) -> Option<u64> {
-    let mut curl = ground.node.command(debian::require("curl", "curl"));
-    let ran = curl
-        .args(["--silent", "http://127.0.0.1:9455/metrics"])
-        .output();
-    let text = String::from_utf8(ran.expect("start curl").stdout).expect("metrics are text");
-    let mut lines = text.lines();
-    lines.find_map(|line| line.strip_prefix("berth_agent_degraded ")?.parse().ok())
-}
 
 /// The agent says each of `words`, and that it does less; the pod is reached as before.
 #[track_caller]
@@ -35,7 +23,7 @@ fn does_less(ground: &Ground, agent: &mut Daemon, pod: &Pod<'_>, words: &[&str])
         words.iter().all(|word| log.contains(word))
     });
     until(PATIENCE, "its metrics say so", || {
-        degraded(ground) > Some(0)
+        ground.degraded() > Some(0)
     });
     assert!(
         ground.lan.netns().ping(pod.address()),
@@ -53,7 +41,9 @@ fn does_all(ground: &Ground, agent: &mut Daemon, pod: &Pod<'_>) {
     assert!(becomes_true(PATIENCE, counted), "{}", agent.log());
     pod.send(20, 100);
     pod.assert_exact("all is there");
-    until(PATIENCE, "nothing is amiss", || degraded(ground) == Some(0));
+    until(PATIENCE, "nothing is amiss", || {
+        ground.degraded() == Some(0)
+    });
     let status = ground.agent(&["status"]).output().expect("ask for it");
     assert_eq!(status.status.code(), Some(0), "{status:?}");
     agent.stop(PATIENCE);

@@ -5,11 +5,11 @@ use std::os::unix::net::UnixListener;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
 
+use e2e::cgroup::Cgroup;
 use e2e::debian;
 use e2e::process::{self, Daemon};
 use e2e::wait::until;
 
-use crate::containers::cgroups::Cgroups;
 use crate::containers::peer::{Count, Peer};
 use crate::containers::pod::{Group, id};
 use crate::engine::ground::{Ground, PATIENCE};
@@ -88,7 +88,7 @@ fn life(ground: &Ground, start: Start<'_>) {
 
 /// Two containers of a pod, by their cgroups, while the runtime's socket answers nothing.
 fn containers(ground: &Ground, start: Start<'_>) {
-    let cgroups = Cgroups::new();
+    let cgroups = Cgroup::new();
     let pod = Group::new(ground, &cgroups, "split-0", '7');
     let ((a, short_a), (b, short_b)) = (id('a'), id('b'));
     let mut peer = Peer::new(&ground.lan, 1);
