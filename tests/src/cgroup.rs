@@ -1,39 +1,43 @@
-//! The cgroups that runtimes make for a test's containers, below one parent that is removed.
+//! Cgroups of tests: what a test makes, or has a runtime make, is below one name that is removed with it.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-
-use crate::scratch::Scratch;
 
 /// Where the controllers' hierarchies are mounted.
 const MOUNTS: &str = "/sys/fs/cgroup";
 
-/// What the parents' names begin with.
+/// What the names begin with.
 const PREFIX: &str = "berth-e2e-";
 
-/// A name below which a runtime makes its cgroups; removed in every hierarchy on drop.
+/// A name in every hierarchy, removed in all on drop, when its processes have ended. In the unified one
+/// it is a cgroup from the beginning.
 ///
-/// The parents of tests that were killed are removed when the next one is made: the name holds
-/// the process id, and the processes have ended with their namespace.
+/// Those of tests that were killed are removed when the next one is made.
 #[derive(Debug)]
 pub struct Cgroup {
     name: String,
+    /// Tells others that it is somebody's, also those that cannot see this process.
+    _lock: File,
 }
 
 impl Cgroup {
-    /// A name derived from `scratch`, which is unique. The runtime makes the folders.
+    /// A name that nobody has. A runtime makes its folders in the hierarchies of controllers.
     ///
     /// # Panics
-    /// When the path of `scratch` is not that of a scratch directory in UTF-8.
-    pub fn new(scratch: &Scratch) -> Self {
+    /// Without a unified hierarchy, or the privilege to make cgroups in it.
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
         sweep();
-        let mut parts = scratch.path().components().rev();
-        let mut part = || parts.next().and_then(|part| part.as_os_str().to_str());
-        let (own, run) = (part().expect("a name"), part().expect("a parent"));
-        Self {
-            name: format!("{PREFIX}{run}-{own}"),
-        }
+        // Others may have the same process id, in a namespace of theirs.
+        let ids = fs::metadata("/proc/self/ns/pid").expect("a process namespace");
+        let (ids, id) = (ids.ino(), std::process::id());
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{PREFIX}{ids}-{id}-{number}");
+        let lock = made(&unified().join(&name));
+        Self { name, _lock: lock }
     }
 
     /// The path below every hierarchy: `/name`.
@@ -41,50 +45,97 @@ impl Cgroup {
         format!("/{}", self.name)
     }
 
+    /// Makes the cgroup `path` below it in the unified hierarchy, with those in between.
+    ///
+    /// # Panics
+    /// When the kernel makes none.
+    pub fn make(&self, path: &str) -> PathBuf {
+        let made = unified().join(&self.name).join(path);
+        fs::create_dir_all(&made).expect("make a cgroup");
+        made
+    }
+
     /// The cgroups of containers that exist below it just now, in any hierarchy.
     pub fn children(&self) -> Vec<PathBuf> {
-        let parents = hierarchies().into_iter().map(|root| root.join(&self.name));
-        let mut found: Vec<PathBuf> = parents.flat_map(|parent| folders(&parent)).collect();
+        let mut found: Vec<PathBuf> = everywhere(&self.name)
+            .iter()
+            .flat_map(|parent| folders(parent))
+            .collect();
         found.sort();
         found
     }
 }
 
+impl Default for Cgroup {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        let parents: Vec<PathBuf> = hierarchies()
-            .into_iter()
-            .map(|root| root.join(&self.name))
-            .collect();
+        let parents = everywhere(&self.name);
         // A process that has just ended may be counted for a moment longer.
-        crate::wait::becomes_true(Duration::from_secs(2), || {
+        crate::wait::becomes_true(Duration::from_secs(10), || {
             let gone = parents.iter().filter(|parent| remove(parent));
             gone.count() == parents.len()
         });
     }
 }
 
-/// Removes what tests left behind whose process is gone.
-fn sweep() {
-    for left in hierarchies().iter().flat_map(|root| folders(root)) {
-        let name = left.file_name().and_then(|name| name.to_str());
-        let pid = name
-            .and_then(|name| name.strip_prefix(PREFIX))
-            .and_then(|rest| rest.split('-').next());
-        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            remove(&left);
+/// Makes the cgroup at `path`, locked.
+fn made(path: &Path) -> File {
+    loop {
+        fs::create_dir_all(path).expect("make a cgroup (run as root)");
+        // Whoever sweeps may have removed it before it is locked.
+        let Ok(folder) = File::open(path) else {
+            continue;
+        };
+        folder.lock().expect("lock the cgroup");
+        if path.exists() {
+            return folder;
         }
     }
 }
 
-/// The roots of all hierarchies: one folder per controller, and `unified`, or the one of a
-/// machine that has nothing else.
-fn hierarchies() -> Vec<PathBuf> {
-    let root = PathBuf::from(MOUNTS);
-    if root.join("cgroup.procs").exists() {
-        return vec![root];
+/// Removes what tests left behind that have ended.
+fn sweep() {
+    for left in folders(unified()) {
+        let name = left.file_name().and_then(|name| name.to_str());
+        let Some(name) = name.filter(|name| name.starts_with(PREFIX)) else {
+            continue;
+        };
+        if File::open(&left).is_ok_and(|folder| folder.try_lock().is_ok()) {
+            for folder in everywhere(name) {
+                remove(&folder);
+            }
+        }
     }
-    folders(&root)
+}
+
+/// The root of the unified hierarchy.
+///
+/// # Panics
+/// When there is none.
+pub fn unified() -> &'static Path {
+    let mut roots = ["/sys/fs/cgroup/unified", MOUNTS]
+        .into_iter()
+        .map(Path::new);
+    roots
+        .find(|path| path.join("cgroup.procs").exists())
+        .expect("mount cgroup2 to run this test")
+}
+
+/// The folders of `name` in every hierarchy: one of each controller, and the unified one, or that of a
+/// machine that has nothing else.
+fn everywhere(name: &str) -> Vec<PathBuf> {
+    let root = Path::new(MOUNTS);
+    let roots = if root == unified() {
+        vec![root.to_owned()]
+    } else {
+        folders(root)
+    };
+    roots.into_iter().map(|root| root.join(name)).collect()
 }
 
 /// The folders directly below `parent`; none when there is no `parent`.

@@ -77,7 +77,7 @@ impl Enclosure {
         Self {
             keeper,
             first,
-            cgroup: Cgroup::new(&scratch),
+            cgroup: Cgroup::new(),
             scratch,
         }
     }

@@ -285,3 +285,12 @@ impl Drop for Daemon {
         self.kill();
     }
 }
+
+/// What the thread that `task` is the folder of has had of the processors (`schedstat`); nothing when
+/// it has ended.
+pub fn spent(task: &Path) -> Duration {
+    let statistics = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
+    let first = statistics.split(' ').next();
+    let nanoseconds = first.and_then(|first| first.parse().ok());
+    Duration::from_nanos(nanoseconds.unwrap_or_default())
+}

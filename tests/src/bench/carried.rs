@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::contender::{Contender, Setup};
 use crate::lan::{Lan, LanOptions, Node};
 use crate::ovs::Ovs;
+use crate::stats::Figures;
 use crate::throughput::{Peer, Way};
 
 /// For how long each is measured, in seconds.
@@ -117,12 +118,9 @@ impl Carried {
     }
 }
 
-/// The middle one, or the lower of the two in the middle.
-fn median(measured: &[f64]) -> f64 {
-    let mut sorted = measured.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len().saturating_sub(1) / 2;
-    sorted.get(middle).copied().unwrap_or_default()
+/// Of either way.
+fn medians(carried: &Carried) -> [f64; 2] {
+    [&carried.ingress, &carried.egress].map(|all| Figures::new(all.iter().copied()).median())
 }
 
 impl fmt::Display for Carriers {
@@ -134,16 +132,17 @@ impl fmt::Display for Carriers {
             f,
             "| | ingress | ratio | egress | ratio |\n|---|--:|--:|--:|--:|"
         )?;
+        let of_reference = medians(reference);
         for carried in &self.0 {
-            let [arrived, left] = [&carried.ingress, &carried.egress].map(|all| median(all));
+            let [arrived, left] = medians(carried);
             writeln!(
                 f,
                 "| {} | {:.2} Gbit/s | {:.2} | {:.2} Gbit/s | {:.2} |",
                 carried.name,
                 arrived / 1e3,
-                arrived / median(&reference.ingress),
+                arrived / of_reference[0],
                 left / 1e3,
-                left / median(&reference.egress),
+                left / of_reference[1],
             )?;
         }
         writeln!(
@@ -151,17 +150,5 @@ impl fmt::Display for Carriers {
             "\nMedians of {} rounds of {SECONDS} s, one TCP connection of iperf3, MTU 1,500.",
             reference.ingress.len()
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_of_a_few_is_one_of_them() {
-        assert!((median(&[3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
-        assert!((median(&[4.0, 1.0]) - 1.0).abs() < f64::EPSILON);
-        assert!(median(&[]).abs() < f64::EPSILON);
     }
 }

@@ -14,7 +14,7 @@ use berth_types::Incarnation;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
-use crate::stats::Times;
+use crate::stats::{Figures, Times};
 use ground::{Ground, pool};
 pub use report::{Level, Report};
 
@@ -100,10 +100,10 @@ async fn level(
     }
     Level {
         callers,
-        allocations: median(ours),
-        raw: median(raws),
+        allocations: Figures::new(ours).median(),
+        raw: Figures::new(raws).median(),
         median: Times::new(times).median(),
-        requests: median(requests),
+        requests: Figures::new(requests).median(),
     }
 }
 
@@ -201,9 +201,4 @@ fn raw(number: u64, [address, attachment]: [usize; 2]) -> Txn {
 fn shares(calls: u32, callers: u32) -> impl Iterator<Item = u32> {
     let callers = callers.max(1);
     (0..callers).map(move |n| calls / callers + u32::from(n < calls % callers))
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or_default()
 }

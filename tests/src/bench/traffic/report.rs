@@ -4,13 +4,14 @@ use std::fmt;
 
 use super::contender::EMPTY;
 use super::{Measured, Plan};
+use crate::stats::Figures;
 
 /// One kind of program.
 #[derive(Clone, Debug)]
 struct Row {
     name: &'static str,
-    /// Nanoseconds a packet takes above a program that does nothing: the median, and the quartiles.
-    above: [f64; 3],
+    /// Nanoseconds a packet takes above a program that does nothing.
+    above: Figures,
     /// What it is held against, and how often that fits.
     against: Option<(&'static str, f64, f64)>,
 }
@@ -45,11 +46,11 @@ impl Report {
             let against = one.contender.aim.map(|(name, aim)| {
                 let other = above(rounds_of(name));
                 let ratios = own.iter().zip(&other).map(|(own, other)| own / other);
-                (name, quartiles(ratios.collect())[0], aim)
+                (name, Figures::new(ratios).median(), aim)
             });
             Row {
                 name: one.contender.name,
-                above: quartiles(own),
+                above: Figures::new(own),
                 against,
             }
         });
@@ -57,7 +58,7 @@ impl Report {
             programs,
             packets,
             rounds,
-            empty: quartiles(rounds_of(EMPTY).to_vec())[0],
+            empty: Figures::new(rounds_of(EMPTY).iter().copied()).median(),
             rows: rows.collect(),
         }
     }
@@ -67,13 +68,6 @@ impl Report {
         let against = self.rows.iter().filter_map(|row| row.against);
         against.into_iter().all(|(_, ratio, aim)| ratio <= aim)
     }
-}
-
-/// The median, and the values that a quarter are below and above.
-fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
-    values.sort_by(f64::total_cmp);
-    let at = |quarter: usize| values.get(values.len() * quarter / 4).copied();
-    [2, 1, 3].map(|quarter| at(quarter).unwrap_or(f64::NAN))
 }
 
 impl fmt::Display for Report {
@@ -100,10 +94,11 @@ impl fmt::Display for Report {
         )?;
         for Row {
             name,
-            above: [median, low, high],
+            above,
             against,
         } in rows
         {
+            let (median, [low, high]) = (above.median(), above.quartiles());
             let half = format!("{low:.1} to {high:.1}");
             write!(f, "{name:<38} {median:>8.1} {half:>15}")?;
             match against {

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 
 use super::{ADDRESSES, Plan};
 use crate::netns::Netns;
+use crate::process;
 
 /// What a datagram carries in a frame of 64 bytes: less the headers and the frame's checksum.
 const PAYLOAD: usize = 64 - 14 - 20 - 8 - 4;
@@ -131,9 +132,5 @@ fn softirqs() -> Duration {
         let comm = fs::read_to_string(process.path().join("comm"));
         comm.is_ok_and(|comm| comm.starts_with("ksoftirqd/"))
     });
-    let times = threads.filter_map(|thread| {
-        let statistics = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        statistics.split(' ').next()?.parse().ok()
-    });
-    times.map(Duration::from_nanos).sum()
+    threads.map(|thread| process::spent(&thread.path())).sum()
 }

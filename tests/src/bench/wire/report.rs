@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Measured, Plan};
+use crate::stats::Figures;
 
 /// One load.
 #[derive(Clone, Debug)]
@@ -10,9 +11,8 @@ struct Row {
     name: &'static str,
     without: f64,
     with: f64,
-    /// By how much a round with the programs differs from the one without beside it: the median, and
-    /// the interval that it is in with 95 % confidence.
-    difference: [f64; 3],
+    /// By how much a round with the programs differs from the one without beside it.
+    difference: Figures,
 }
 
 /// Everything measured.
@@ -28,9 +28,9 @@ impl Report {
             let pairs = one.with.iter().zip(&one.without);
             Row {
                 name: one.load.name(),
-                without: interval(one.without.clone())[0],
-                with: interval(one.with.clone())[0],
-                difference: interval(pairs.map(|(with, without)| with - without).collect()),
+                without: Figures::new(one.without.iter().copied()).median(),
+                with: Figures::new(one.with.iter().copied()).median(),
+                difference: Figures::new(pairs.map(|(with, without)| with - without)),
             }
         };
         Self {
@@ -38,25 +38,6 @@ impl Report {
             rows: measured.iter().map(row).collect(),
         }
     }
-}
-
-/// The median, and the interval that it is in with 95 % confidence whatever the distribution: by
-/// order statistics, 1.96 standard deviations of `n` throws of a coin from the middle.
-fn interval(mut values: Vec<f64>) -> [f64; 3] {
-    values.sort_by(f64::total_cmp);
-    let last = values.len().saturating_sub(1);
-    let mut far = 0;
-    // The first that is not below 0.98 × √n.
-    while 10_000 * far * far < 9604 * values.len() {
-        far += 1;
-    }
-    let middle = last / 2;
-    let at = |rank: usize| values.get(rank).copied().unwrap_or(f64::NAN);
-    [
-        at(middle),
-        at(middle.saturating_sub(far)),
-        at((middle + far).min(last)),
-    ]
 }
 
 impl fmt::Display for Report {
@@ -70,9 +51,10 @@ impl fmt::Display for Report {
             name,
             without,
             with,
-            difference: [median, low, high],
+            difference,
         } in rows
         {
+            let (median, [low, high]) = (difference.median(), difference.interval());
             writeln!(
                 f,
                 "| {name} | {without:.0} ns | {with:.0} ns | {median:.1} ns ({:.1} %) | {low:.1} to {high:.1} ns |",
@@ -80,22 +62,5 @@ impl fmt::Display for Report {
             )?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_interval_is_that_of_the_sign_test() {
-        let ranks = |n: u32| {
-            let values = interval((1..=n).map(f64::from).collect());
-            values.map(|value| format!("{value:.0}"))
-        };
-        // Conover's table for n = 21 has 6 and 16; the approximation is no narrower.
-        assert_eq!(ranks(21), ["11", "6", "16"]);
-        assert_eq!(ranks(1), ["1", "1", "1"]);
-        assert!(interval(Vec::new())[0].is_nan());
     }
 }

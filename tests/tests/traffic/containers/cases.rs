@@ -1,11 +1,10 @@
 //! Whose packets are whose, where it is not plain.
 
-use serde_json::Value;
-
+use e2e::cgroup::Cgroup;
 use e2e::debian;
 use e2e::process;
+use serde_json::Value;
 
-use super::cgroups::Cgroups;
 use super::peer::{Count, Peer, count};
 use super::pod::{Group, id};
 use crate::engine::ground::Ground;
@@ -17,7 +16,7 @@ fn loopback(counts: &Value) -> [Count; 2] {
 
 #[test]
 fn case_8_what_containers_say_to_each_other_is_counted_apart() {
-    let (ground, cgroups) = (Ground::new(), Cgroups::new());
+    let (ground, cgroups) = (Ground::new(), Cgroup::new());
     let pod = Group::new(&ground, &cgroups, "web-0", '2');
     let ((a, short_a), (b, short_b)) = (id('a'), id('b'));
     let _agent = ground.start(&["--cgroup", &cgroups.path(), "--cri", "none"]);
@@ -42,7 +41,7 @@ fn case_8_what_containers_say_to_each_other_is_counted_apart() {
 
 #[test]
 fn case_40_a_socket_that_was_passed_on_stays_its_makers() {
-    let (ground, cgroups) = (Ground::new(), Cgroups::new());
+    let (ground, cgroups) = (Ground::new(), Cgroup::new());
     let pod = Group::new(&ground, &cgroups, "web-0", '3');
     let ((a, short_a), (b, short_b)) = (id('a'), id('b'));
     let mut peer = Peer::new(&ground.lan, 1);
@@ -69,7 +68,7 @@ fn case_40_a_socket_that_was_passed_on_stays_its_makers() {
 
 #[test]
 fn case_14_what_the_kernel_answers_is_no_containers() {
-    let (ground, cgroups) = (Ground::new(), Cgroups::new());
+    let (ground, cgroups) = (Ground::new(), Cgroup::new());
     let pod = Group::new(&ground, &cgroups, "web-0", '4');
     let ((a, short_a), (b, short_b)) = (id('a'), id('b'));
     let mut peer = Peer::new(&ground.lan, 1);
@@ -102,7 +101,7 @@ fn case_14_what_the_kernel_answers_is_no_containers() {
 
 #[test]
 fn a_pods_connections_are_counted_where_that_is_asked_for() {
-    let (ground, cgroups) = (Ground::new(), Cgroups::new());
+    let (ground, cgroups) = (Ground::new(), Cgroup::new());
     let pod = Group::new(&ground, &cgroups, "web-0", '5');
     let mut peer = Peer::new(&ground.lan, 1);
     peer.face(&ground.lan, &pod.netns);
@@ -150,7 +149,7 @@ fn a_pods_connections_are_counted_where_that_is_asked_for() {
 
 #[test]
 fn pods_that_come_and_go_leave_no_link() {
-    let (ground, cgroups) = (Ground::new(), Cgroups::new());
+    let (ground, cgroups) = (Ground::new(), Cgroup::new());
     let arguments = ["--cgroup", &cgroups.path(), "--cri", "none"];
     let agent = &mut ground.start(&arguments);
     let pod = Group::new(&ground, &cgroups, "web-0", '6');
@@ -178,13 +177,13 @@ fn pods_that_come_and_go_leave_no_link() {
         for id in &ids {
             assert!(e2e::wait::becomes_true(
                 std::time::Duration::from_secs(10),
-                || super::cgroups::remove(&pod.cgroup(id))
+                || e2e::cgroup::remove(&pod.cgroup(id))
             ));
         }
     }
     assert!(e2e::wait::becomes_true(
         std::time::Duration::from_secs(10),
-        || super::cgroups::remove(&cgroups.make(&pod.path()))
+        || e2e::cgroup::remove(&cgroups.make(&pod.path()))
     ));
     e2e::wait::until(crate::engine::ground::PATIENCE, "no link is left", || {
         !ground.links().iter().any(|link| link.starts_with("pod-"))

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use e2e::cgroup::{remove, unified};
 use e2e::containerd::Containerd;
 use e2e::containerd::cri::{Container, Pod};
 use e2e::enclosure::plain_command;
@@ -19,7 +20,6 @@ use e2e::wait::{becomes_true, until};
 use e2e::{debian, images};
 use serde_json::Value;
 
-use super::cgroups::{remove, unified};
 use super::peer::{Counts, Peer, count};
 use crate::engine::ground::{PATIENCE, quiet};
 

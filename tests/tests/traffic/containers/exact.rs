@@ -1,6 +1,7 @@
 //! What a container is told to have sent and received is what was on the wire.
 
-use super::cgroups::Cgroups;
+use e2e::cgroup::Cgroup;
+
 use super::peer::{Count, Peer, count};
 use super::pod::{Group, id};
 use crate::engine::ground::Ground;
@@ -8,7 +9,7 @@ use crate::engine::ground::Ground;
 /// Each container speaks with a peer of its own, whose device is the oracle.
 #[test]
 fn two_containers_of_one_pod_have_what_was_on_the_wire() {
-    let (ground, cgroups) = (Ground::new(), Cgroups::new());
+    let (ground, cgroups) = (Ground::new(), Cgroup::new());
     let pod = Group::new(&ground, &cgroups, "web-0", '1');
     let ((a, short_a), (b, short_b)) = (id('a'), id('b'));
     let mut peers = [Peer::new(&ground.lan, 1), Peer::new(&ground.lan, 2)];

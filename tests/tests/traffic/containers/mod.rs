@@ -1,7 +1,6 @@
 //! The containers of a pod, told apart.
 
 mod cases;
-pub(crate) mod cgroups;
 mod containerd;
 mod exact;
 mod kill;

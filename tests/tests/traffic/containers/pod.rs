@@ -5,11 +5,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use e2e::cgroup::{Cgroup, remove};
 use e2e::netns::Netns;
 use e2e::wait::becomes_true;
 use serde_json::Value;
 
-use super::cgroups::{Cgroups, remove};
 use super::peer::{Counts, Worker, count};
 use crate::engine::ground::{Ground, PATIENCE};
 
@@ -21,12 +21,12 @@ pub(crate) struct Group<'a> {
     name: String,
     pub(crate) uid: String,
     pub(crate) sandbox: String,
-    pub(crate) cgroups: &'a Cgroups,
+    pub(crate) cgroups: &'a Cgroup,
 }
 
 impl<'a> Group<'a> {
     /// The pod `name` with an interface and a sandbox, and no container yet. `digit` makes its ids.
-    pub(crate) fn new(ground: &'a Ground, cgroups: &'a Cgroups, name: &str, digit: char) -> Self {
+    pub(crate) fn new(ground: &'a Ground, cgroups: &'a Cgroup, name: &str, digit: char) -> Self {
         let of = |count| digit.to_string().repeat(count);
         let uid = [of(8), of(4), of(4), of(4), of(12)].join("-");
         let sandbox = format!("{}{}", of(60), "5a5a");
@@ -34,13 +34,13 @@ impl<'a> Group<'a> {
     }
 
     /// One of many.
-    pub(crate) fn numbered(ground: &'a Ground, cgroups: &'a Cgroups, number: usize) -> Self {
+    pub(crate) fn numbered(ground: &'a Ground, cgroups: &'a Cgroup, number: usize) -> Self {
         let uid = format!("00000000-0000-0000-0000-{number:012}");
         let sandbox = format!("{number:012x}{:052x}", 0x5a5a);
         Self::named(ground, cgroups, (&format!("web-{number}"), &sandbox, &uid))
     }
 
-    fn named(ground: &'a Ground, cgroups: &'a Cgroups, pod: (&str, &str, &str)) -> Self {
+    fn named(ground: &'a Ground, cgroups: &'a Cgroup, pod: (&str, &str, &str)) -> Self {
         let (name, sandbox, uid) = pod;
         let netns = ground.connect(name, sandbox, uid);
         let (name, sandbox, uid) = (name.to_owned(), sandbox.to_owned(), uid.to_owned());

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use e2e::cgroup::{Cgroup, remove};
 use e2e::process::Daemon;
 use e2e::wait::{becomes_true, until};
 
-use super::cgroups::{Cgroups, remove};
 use super::peer::{Counts, Peer, Worker};
 use super::pod::{Group, id};
 use crate::engine::ground::{Ground, PATIENCE};
@@ -22,7 +22,7 @@ pub(super) const FIRST: [char; 2] = ['a', 'b'];
 /// A node, and a peer for each of a pod's two containers.
 pub(super) struct Scene {
     pub(super) ground: Ground,
-    cgroups: Cgroups,
+    cgroups: Cgroup,
     peers: [Peer; 2],
 }
 
@@ -49,7 +49,7 @@ impl Scene {
         }
         Self {
             ground,
-            cgroups: Cgroups::new(),
+            cgroups: Cgroup::new(),
             peers,
         }
     }
