@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use e2e::process::Daemon;
-use e2e::wait::until;
+use e2e::wait::{becomes_true, until};
 
 use super::ground::{Counts, Ground, PATIENCE, Pod};
 
@@ -22,6 +22,27 @@ fn descriptors(agent: &Daemon) -> usize {
     fs::read_dir(Path::new(&folder)).map_or(0, Iterator::count)
 }
 
+/// As [`Pod::assert_exact_among_others`] of each, by one look at all.
+fn assert_all_exact(ground: &Ground, pods: &[Pod<'_>]) {
+    let mut other = Vec::new();
+    let all = becomes_true(PATIENCE, || {
+        let devices: Vec<Counts> = pods.iter().map(Pod::device).collect();
+        let counted = ground.all_counted();
+        let both = pods.iter().zip(devices);
+        let both = both.map(|(pod, device)| (&pod.name, device, counted.get(&pod.name)));
+        other = both
+            .filter(|(_, device, counted)| {
+                counted.is_none_or(|counted| {
+                    device.transmit != counted.transmit || device.receive.1 != counted.receive.1
+                })
+            })
+            .map(|differing| format!("{differing:?}"))
+            .collect();
+        other.is_empty()
+    });
+    assert!(all, "name, device and counted: {other:#?}");
+}
+
 #[test]
 fn case_28_pods_come_and_go_and_no_pin_slot_descriptor_or_namespace_is_left() {
     let ground = Ground::new();
@@ -37,10 +58,10 @@ fn case_28_pods_come_and_go_and_no_pin_slot_descriptor_or_namespace_is_left() {
     drop(first);
     until(PATIENCE, "it is folded", || ground.links().is_empty());
     let before = descriptors(&agent);
-    for round in 0..rounds {
-        let mut sum = Counts::default();
+    let mut sum = Counts::default();
+    for _ in 0..rounds {
         let pods: Vec<Pod<'_>> = (0..pods)
-            .map(|n| ground.pod(&format!("churn{round}x{n}-x2x7z")))
+            .map(|n| ground.pod(&format!("churn{n}-x2x7z")))
             .collect();
         until(PATIENCE * 3, "all are counted", || {
             ground.links().len() == pods.len() * 2
@@ -48,9 +69,7 @@ fn case_28_pods_come_and_go_and_no_pin_slot_descriptor_or_namespace_is_left() {
         for pod in &pods {
             pod.send(3, 64);
         }
-        for pod in &pods {
-            pod.assert_exact_among_others("before its end");
-        }
+        assert_all_exact(&ground, &pods);
         for pod in &pods {
             let device = pod.device();
             sum.transmit.1 += device.transmit.1;
@@ -63,7 +82,6 @@ fn case_28_pods_come_and_go_and_no_pin_slot_descriptor_or_namespace_is_left() {
                     .as_array()
                     .is_some_and(Vec::is_empty)
         });
-        let prefix = format!("churn{round}x");
         let snapshot = ground.snapshot();
         let folded: u64 = snapshot["workloads"]
             .as_array()
@@ -72,7 +90,7 @@ fn case_28_pods_come_and_go_and_no_pin_slot_descriptor_or_namespace_is_left() {
             .filter(|one| {
                 one["name"]
                     .as_str()
-                    .is_some_and(|name| name.starts_with(&prefix))
+                    .is_some_and(|name| name.starts_with("churn"))
             })
             .filter_map(|one| one["totals"]["transmit"]["packets"].as_u64())
             .sum();

@@ -1,5 +1,6 @@
 //! A node with the plugin, a file system of pins of its own, and the agent.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -194,6 +195,16 @@ impl Ground {
         let snapshot = self.snapshot();
         let interfaces = snapshot["interfaces"].as_array()?.clone();
         interfaces.into_iter().find(|one| one["pod"] == name)
+    }
+
+    /// What is counted of every pod, by its name.
+    pub(crate) fn all_counted(&self) -> BTreeMap<String, Counts> {
+        let snapshot = self.snapshot();
+        let interfaces = snapshot["interfaces"].as_array().into_iter().flatten();
+        let named = interfaces.filter_map(|one| Some((one["pod"].as_str()?, &one["totals"])));
+        named
+            .map(|(name, totals)| (name.to_owned(), counts(totals)))
+            .collect()
     }
 
     /// What the workload `name` has in sum.
