@@ -213,6 +213,9 @@ pub struct Health {
     pub cri_up: Option<bool>,
     /// Containers that could not be identified so far, by source.
     pub lookup_failures: Vec<(String, u64)>,
+    /// For how many seconds the oldest record waits that is not counted; absent where nobody waits
+    /// for records.
+    pub events_lag: Option<f64>,
     /// Network namespaces that are held open now.
     pub open_netns: u64,
     /// Why something is not counted as it should be, a sentence each.

@@ -62,9 +62,11 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             .attach(&decide::overflow_target(&wanted.identity))
         {
             Ok(mode) => {
+                self.gone.remove(life);
                 let known = (wanted.identity.clone(), mode);
                 self.shared.notes().overflowed.insert(life.clone(), known);
             }
+            Err(AttachError::Gone) => drop(self.gone.insert(life.clone())),
             Err(error) => self.failed(life, &error, now),
         }
         // Links are seen by their pins; nothing else would be tried again at once.
@@ -126,10 +128,12 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         let (mode, program) = match self.hooks.attach(&target) {
             Ok(mode) => {
                 self.backoff.remove(&life);
+                self.gone.remove(&life);
                 (mode, self.hooks.fingerprint(&target))
             }
             Err(AttachError::Gone) => {
                 self.pause(&life, now);
+                self.gone.insert(life);
                 return Ok(());
             }
             Err(error) => {
@@ -197,6 +201,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
 
     /// Notes that an interface could not be attached to, and when to try again.
     fn failed(&mut self, life: &Life, error: &AttachError, now: Moment) {
+        self.gone.remove(life);
         self.shared.notes().troubles.attach_failed(life, error);
         self.pause(life, now);
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use super::{Engine, Notes};
+use super::{Engine, Moment, Notes};
 use crate::kernel::hooks::{AttachError, Hooks};
 use crate::ledger::{Life, Store};
 use crate::model::LinkCount;
@@ -92,6 +92,25 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             .retain(|life, _| found.wanted.contains_key(life));
         let Notes { overflowed, .. } = &mut *notes;
         overflowed.retain(|life, _| found.wanted.contains_key(life));
+    }
+
+    /// A slot is counted when something counts both of its ways, be it the device.
+    pub(super) fn note_waiting(&mut self, found: &Found, now: Moment) {
+        if found.unlisted.is_some() {
+            return;
+        }
+        self.gone.retain(|life| found.wanted.contains_key(life));
+        let mut settled = self.gone.clone();
+        let ledger = self.shared.ledger();
+        let slots = ledger.slots().values();
+        let counted = slots.filter(|slot| slot.ended.is_none() && slot.is_counted());
+        settled.extend(counted.map(|slot| slot.identity.life()));
+        drop(ledger);
+        let mut notes = self.shared.notes();
+        settled.extend(notes.overflowed.keys().cloned());
+        let records = found.wanted.iter();
+        let records = records.map(|(life, wanted)| (life, wanted.written));
+        notes.waiting.note(records, &settled, now);
     }
 
     pub(super) fn note_links(&mut self) -> io::Result<()> {

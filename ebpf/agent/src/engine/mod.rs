@@ -7,6 +7,7 @@ mod health;
 mod run;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -25,6 +26,7 @@ use crate::scope::scopes;
 pub use clock::now;
 pub use health::{Chain, Troubles};
 pub use run::{Stop, run};
+pub use waiting::Waiting;
 
 /// How often decisions are made anew after steps that open the way for others.
 const ROUNDS: usize = 4;
@@ -57,6 +59,8 @@ pub struct Notes {
     pub overflowed: BTreeMap<Life, (Identity, [Mode; 2])>,
     /// Whose records there were when they could be listed last; absent before.
     pub pods: Option<Vec<Identity>>,
+    /// The records that wait to be counted.
+    pub waiting: Waiting,
     /// What is not as it should be.
     pub troubles: Troubles,
 }
@@ -79,6 +83,8 @@ pub struct Engine<S, H> {
     clusters: Vec<IpNetwork>,
     /// Interfaces that could not be attached to, and when to try again.
     backoff: BTreeMap<Life, Backoff>,
+    /// Interfaces that were not there when they were to be attached to.
+    gone: BTreeSet<Life>,
     /// Slots whose filters are gone.
     lost: BTreeSet<u32>,
     /// Since when slots that go on from another version's count here alone.
@@ -121,6 +127,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             hooks,
             hold,
             backoff: BTreeMap::new(),
+            gone: BTreeSet::new(),
             lost: BTreeSet::new(),
             moved: BTreeMap::new(),
         }
@@ -133,6 +140,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
     /// The kernel's, when not even its maps can be read.
     pub fn pass(&mut self, found: &Found, now: Moment, stop: &dyn Fn() -> bool) -> io::Result<()> {
         self.note_records(found);
+        self.note_waiting(found, now);
         // Before anything is counted by them.
         if found.unlisted.is_none()
             && let Err(error) = self.hooks.tell(&scopes(found, &self.clusters))
@@ -151,6 +159,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
                 self.apply(step, found, now);
             }
         }
+        self.note_waiting(found, now);
         self.settle(now)?;
         self.note_links()
     }

@@ -182,6 +182,10 @@ fn lookups(text: &mut Text, health: &Health, started: &Created) {
         text.family(&f::CRI_UP);
         text.sample(&Labels::default(), u8::from(up));
     }
+    if let Some(lag) = health.events_lag {
+        text.family(&f::EVENTS_LAG);
+        text.sample(&Labels::default(), Float(lag));
+    }
 }
 
 fn exporter(text: &mut Text, own: &Own<'_>, started: &Created) {

@@ -251,6 +251,11 @@ pub(crate) const LOOKUP_FAILURES: Family = Family::counter(
 );
 pub(crate) const CRI_UP: Family =
     Family::gauge("berth_cri_up", "", "Whether the container runtime answers.");
+pub(crate) const EVENTS_LAG: Family = Family::gauge(
+    "berth_events_lag_seconds",
+    "seconds",
+    "For how long the oldest record of an interface has waited that is there and not counted, since it was written; 0 when none does.",
+);
 pub(crate) const OPEN_NETNS: Family = Family::gauge(
     "berth_open_netns_fds",
     "fds",

@@ -64,6 +64,7 @@ pub(crate) fn node(snapshot: &Snapshot) -> NodeTraffic {
             .collect(),
         recorded: health.coverage.0,
         counted: health.coverage.1,
+        events_lag: health.events_lag,
         drift: drifts.filter(|drift| drift.is_finite()).reduce(f64::max),
         degraded: health.degraded.clone(),
     }

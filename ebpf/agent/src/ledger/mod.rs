@@ -29,7 +29,7 @@ use std::time::Duration;
 use berth_ebpf_common::{Count, OVERFLOW, Owner, OwnerState, Totals};
 use jiff::Timestamp;
 
-use crate::model::{DeviceCounts, WorkloadName};
+use crate::model::{DeviceCounts, Mode, WorkloadName};
 pub use former::Formers;
 pub use identity::{Family, Former, Identity, Life, Place};
 pub use layout::Layout;
@@ -322,5 +322,10 @@ impl Slot {
     /// Which workload its counts end in.
     pub const fn workload(&self) -> &WorkloadName {
         &self.identity.workload
+    }
+
+    /// Whether what its interface receives and sends is counted, be it by the device.
+    pub fn is_counted(&self) -> bool {
+        self.identity.mode.iter().all(|mode| *mode != Mode::Off)
     }
 }

@@ -27,6 +27,7 @@ pub fn json(snapshot: &Snapshot) -> Value {
             "maps": maps.map(|(map, used, room, _)| json!({
                 "map": map, "used": used, "room": room,
             })).collect::<Vec<_>>(),
+            "eventsLag": health.events_lag,
             "degraded": health.degraded,
             "kernel": health.kernel,
         },

@@ -28,7 +28,7 @@ fn parsed(snapshot: Snapshot, level: Level, tcp: Tcp) -> Parsed {
 }
 
 /// Every name of the list of all of Berth's metrics that is about traffic.
-const NAMES: [&str; 47] = [
+const NAMES: [&str; 48] = [
     "berth_pod_receive_bytes_total",
     "berth_pod_transmit_bytes_total",
     "berth_pod_receive_packets_total",
@@ -71,6 +71,7 @@ const NAMES: [&str; 47] = [
     "berth_series",
     "berth_series_dropped_total",
     "berth_cri_up",
+    "berth_events_lag_seconds",
     "berth_open_netns_fds",
     "process_cpu_seconds_total",
     "process_resident_memory_bytes",

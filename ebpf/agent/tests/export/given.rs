@@ -168,6 +168,7 @@ pub(crate) fn node(pods: usize) -> Snapshot {
     snapshot.health.attach_failures = vec![("receive".to_owned(), "no permission".to_owned(), 1)];
     snapshot.health.degraded = vec!["eth0 of shop/web is counted by its device".to_owned()];
     snapshot.health.cri_up = Some(true);
+    snapshot.health.events_lag = Some(1.5);
     snapshot
 }
 

@@ -16,14 +16,22 @@ use crate::containers::peer::Worker;
 use crate::engine::ground::{Ground, PATIENCE, Pod};
 
 /// How many things are not as they should be, by the agent's metrics.
-fn degraded(ground: &Ground) -> Option<u64> {
+fn degraded(ground: &Ground) -> Option<f64> {
+    metric(ground, "berth_agent_degraded")
+}
+
+/// A metric without labels.
+fn metric(ground: &Ground, name: &str) -> Option<f64> {
     let mut curl = ground.node.command(debian::require("curl", "curl"));
     let ran = curl
         .args(["--silent", "http://127.0.0.1:9455/metrics"])
         .output();
     let text = String::from_utf8(ran.expect("start curl").stdout).expect("metrics are text");
     let mut lines = text.lines();
-    lines.find_map(|line| line.strip_prefix("berth_agent_degraded ")?.parse().ok())
+    lines.find_map(|line| {
+        let value = line.strip_prefix(name)?.strip_prefix(' ')?;
+        value.parse().ok()
+    })
 }
 
 /// The agent says each of `words`, and that it does less; the pod is reached as before.
@@ -35,7 +43,7 @@ fn does_less(ground: &Ground, agent: &mut Daemon, pod: &Pod<'_>, words: &[&str])
         words.iter().all(|word| log.contains(word))
     });
     until(PATIENCE, "its metrics say so", || {
-        degraded(ground) > Some(0)
+        degraded(ground) > Some(0.0)
     });
     assert!(
         ground.lan.netns().ping(pod.address()),
@@ -53,7 +61,11 @@ fn does_all(ground: &Ground, agent: &mut Daemon, pod: &Pod<'_>) {
     assert!(becomes_true(PATIENCE, counted), "{}", agent.log());
     pod.send(20, 100);
     pod.assert_exact("all is there");
-    until(PATIENCE, "nothing is amiss", || degraded(ground) == Some(0));
+    until(PATIENCE, "nothing is amiss", || {
+        degraded(ground) == Some(0.0)
+    });
+    let lag = metric(ground, "berth_events_lag_seconds");
+    assert_eq!(lag, Some(0.0), "nothing waits");
     let status = ground.agent(&["status"]).output().expect("ask for it");
     assert_eq!(status.status.code(), Some(0), "{status:?}");
     agent.stop(PATIENCE);
@@ -88,6 +100,8 @@ fn case_24_without_cap_sys_admin_alone_no_namespace_is_entered_and_the_next_agen
     let pod = ground.pod("pod");
     let mut agent = start(&ground, &["CAP_SYS_ADMIN"], &[]);
     does_less(&ground, &mut agent, &pod, &["CAP_SYS_ADMIN"]);
+    let lag = || metric(&ground, "berth_events_lag_seconds");
+    assert!(lag() > Some(0.0), "its record waits: {:?}", lag());
     let status = ground.agent(&["status"]).output().expect("ask for it");
     let said = String::from_utf8_lossy(&status.stdout).into_owned();
     assert_eq!(status.status.code(), Some(2), "{said}");
