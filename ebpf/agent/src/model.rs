@@ -218,6 +218,8 @@ pub struct Health {
     pub events_lag: Option<f64>,
     /// Network namespaces that are held open now.
     pub open_netns: u64,
+    /// What our programs did while that was measured; empty when it never was.
+    pub programs: Vec<ProgramRuns>,
     /// Why something is not counted as it should be, a sentence each.
     pub degraded: Vec<String>,
     /// The running kernel's release.
@@ -233,6 +235,17 @@ pub struct LinkCount {
     pub state: &'static str,
     /// How many.
     pub links: u64,
+}
+
+/// What all programs of one name did together while that was measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramRuns {
+    /// Their name in the object.
+    pub program: String,
+    /// How often they ran.
+    pub runs: u64,
+    /// For how long, in nanoseconds.
+    pub nanoseconds: u64,
 }
 
 /// The name of a scope in labels.

@@ -1,6 +1,7 @@
 //! What is written of the agent itself.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use berth_ebpf_common::{ABI, Unattributed};
 
@@ -11,7 +12,7 @@ use super::process::Process;
 use super::rows::mode_label;
 use super::shelf::Dropped;
 use super::text::{Created, Family, Labels, Text};
-use crate::model::{Health, Interface, Mode, Snapshot};
+use crate::model::{Health, Interface, Mode, ProgramRuns, Snapshot};
 
 /// Which quantiles of the drift are shown: from 0 to 100, and as the label says it.
 const QUANTILES: [(usize, &str); 3] = [(50, "0.5"), (90, "0.9"), (100, "1")];
@@ -40,6 +41,7 @@ pub(crate) fn write(text: &mut Text, snapshot: &Snapshot, own: &Own<'_>) {
     attach_modes(text, &snapshot.interfaces, &health.kernel);
     attaching(text, health, &started);
     maps(text, health, &started);
+    programs(text, health, &started);
     audit(text, snapshot, &started);
     unattributed(text, snapshot);
     lookups(text, health, &started);
@@ -136,6 +138,24 @@ fn maps(text: &mut Text, health: &Health, started: &Created) {
         by_one("map", &health.map_failures),
         started,
     );
+}
+
+/// Nothing when they were never measured.
+fn programs(text: &mut Text, health: &Health, started: &Created) {
+    if health.programs.is_empty() {
+        return;
+    }
+    let rows = |text: &mut Text, family: &Family, of: fn(&ProgramRuns) -> Box<dyn Display>| {
+        text.family(family);
+        for row in &health.programs {
+            let labels = Labels::of(&[("program", &row.program)]);
+            text.count(&labels, ("", ""), (of(row), started));
+        }
+    };
+    rows(text, &f::PROGRAM_RUNS, |row| Box::new(row.runs));
+    rows(text, &f::PROGRAM_SECONDS, |row| {
+        Box::new(Nanoseconds(row.nanoseconds))
+    });
 }
 
 fn audit(text: &mut Text, snapshot: &Snapshot, started: &Created) {
@@ -263,10 +283,20 @@ pub(crate) const fn reason_label(reason: Unattributed) -> &'static str {
     }
 }
 
+/// A time in seconds, in full.
+struct Nanoseconds(u64);
+
+impl Display for Nanoseconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (seconds, rest) = (self.0 / 1_000_000_000, self.0 % 1_000_000_000);
+        write!(f, "{seconds}.{rest:09}")
+    }
+}
+
 /// A number as both forms write it, which know other names for what is not finite.
 struct Float(f64);
 
-impl std::fmt::Display for Float {
+impl Display for Float {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             number if number.is_nan() => f.write_str("NaN"),

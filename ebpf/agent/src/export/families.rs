@@ -207,6 +207,16 @@ pub(crate) const MAP_FAILURES: Family = Family::counter(
     "failures",
     "Updates of a map that failed.",
 );
+pub(crate) const PROGRAM_RUNS: Family = Family::counter(
+    "berth_bpf_program_runs",
+    "runs",
+    "Runs of a program while it was measured, a second of so many (--sample-programs); of all interfaces or pods together.",
+);
+pub(crate) const PROGRAM_SECONDS: Family = Family::counter(
+    "berth_bpf_program_run_seconds",
+    "seconds",
+    "Time that the runs took that berth_bpf_program_runs_total counts.",
+);
 pub(crate) const DRIFT: Family = Family {
     name: "berth_counter_audit_drift_ratio",
     kind: Kind::Summary,

@@ -233,7 +233,12 @@ impl Text {
     }
 
     /// A sample of a counter, and since when it counts.
-    pub(crate) fn count(&mut self, labels: &Labels, of: (&str, &str), at: (u64, &Created)) {
+    pub(crate) fn count(
+        &mut self,
+        labels: &Labels,
+        of: (&str, &str),
+        at: (impl Display, &Created),
+    ) {
         let (value, created) = at;
         self.line("_total", labels, of, value);
         self.series += 1;

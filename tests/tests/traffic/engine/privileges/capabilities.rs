@@ -165,6 +165,17 @@ fn threads(agent: &Daemon) -> Vec<(String, u64)> {
 }
 
 #[test]
+fn without_cap_sys_admin_programs_are_not_measured_and_it_is_said() {
+    let ground = Ground::switched();
+    let pod = ground.pod("pod");
+    let sample = ["--sample-programs", "10"];
+    let mut agent = start(&ground, &["CAP_SYS_ADMIN"], &sample);
+    let words = ["not measured", "CAP_SYS_ADMIN"];
+    does_less(&ground, &mut agent, &pod, &words);
+    ground.wait_counted(&pod.name, "tcx");
+}
+
+#[test]
 fn threads_that_attach_nothing_have_no_capabilities() {
     const NET_ADMIN: u64 = 1 << 12;
     const PTRACE: u64 = 1 << 19;
@@ -174,8 +185,15 @@ fn threads_that_attach_nothing_have_no_capabilities() {
     let ground = Ground::new();
     let socket = ground.scratch.join("cri.sock").display().to_string();
     // Containers are told apart nowhere: the threads are there all the same.
-    let below = ["--cgroup", "/berth-nowhere", "--cri", &socket];
-    let agent = start(&ground, &[], &below);
+    let told = [
+        "--cgroup",
+        "/berth-nowhere",
+        "--cri",
+        &socket,
+        "--sample-programs",
+        "10",
+    ];
+    let agent = start(&ground, &[], &told);
     let expected: Vec<(String, u64)> = [
         ("collect", BPF),
         ("containers", BPF | PERFMON | NET_ADMIN),
@@ -183,6 +201,7 @@ fn threads_that_attach_nothing_have_no_capabilities() {
         ("http", 0),
         ("http-worker", 0),
         ("http-worker", 0),
+        ("sampler", ADMIN),
         ("signals", 0),
         ("traffic-agent", BPF | PERFMON | NET_ADMIN | PTRACE | ADMIN),
     ]
