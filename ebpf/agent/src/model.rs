@@ -199,6 +199,9 @@ pub struct Health {
     pub coverage: (usize, usize),
     /// Links by hook and state.
     pub links: Vec<LinkCount>,
+    /// Links of ours that counted an interface once more and were removed so far, receive and
+    /// transmit.
+    pub duplicates_removed: [u64; 2],
     /// Failures to attach so far, by hook and reason.
     pub attach_failures: Vec<(String, String, u64)>,
     /// Maps: name, entries in use, most entries, bytes.

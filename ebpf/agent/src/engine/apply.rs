@@ -3,11 +3,11 @@
 use std::io;
 use std::time::Duration;
 
-use berth_ebpf_common::Count;
+use berth_ebpf_common::{Count, OVERFLOW};
 
 use super::{Backoff, Engine, Moment};
 use crate::decide::{self, Intact, Step};
-use crate::kernel::hooks::{AttachError, Hooks};
+use crate::kernel::hooks::{AttachError, Attached, Hooks};
 use crate::ledger::{Life, Store};
 use crate::model::Mode;
 use crate::observe::Found;
@@ -61,8 +61,9 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             .hooks
             .attach(&decide::overflow_target(&wanted.identity))
         {
-            Ok(mode) => {
+            Ok(Attached { mode, duplicates }) => {
                 self.gone.remove(life);
+                self.note_removed(life, OVERFLOW, duplicates);
                 let known = (wanted.identity.clone(), mode);
                 self.shared.notes().overflowed.insert(life.clone(), known);
             }
@@ -126,9 +127,10 @@ impl<S: Store, H: Hooks> Engine<S, H> {
                 .change(slot, |found| found.identity.pending = true)?;
         }
         let (mode, program) = match self.hooks.attach(&target) {
-            Ok(mode) => {
+            Ok(Attached { mode, duplicates }) => {
                 self.backoff.remove(&life);
                 self.gone.remove(&life);
+                self.note_removed(&life, slot, duplicates);
                 (mode, self.hooks.fingerprint(&target))
             }
             Err(AttachError::Gone) => {

@@ -25,10 +25,11 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         Ok(())
     }
 
-    /// Looks at every device: notes its counters, by how much they differ from ours, and whether
-    /// filters are gone.
+    /// Looks at every device: notes its counters, by how much they differ from ours, whether filters
+    /// are gone, and whether something counts twice.
     pub fn audit(&mut self, stop: &dyn Fn() -> bool) {
         let mut looks = BTreeMap::new();
+        let mut duplicates = BTreeMap::new();
         for (slot, place, mode) in self.live() {
             if stop() {
                 return;
@@ -51,6 +52,11 @@ impl<S: Store, H: Hooks> Engine<S, H> {
                     {
                         self.lost.insert(slot);
                     }
+                    let more = look.links.map(|links| links.saturating_sub(1));
+                    if more != [0; 2] {
+                        self.lost.insert(slot);
+                        duplicates.insert(slot, more);
+                    }
                 }
                 // Its record goes in a moment.
                 Err(AttachError::Gone) => {}
@@ -60,7 +66,10 @@ impl<S: Store, H: Hooks> Engine<S, H> {
                 }
             }
         }
-        self.shared.notes().looks = looks;
+        let mut notes = self.shared.notes();
+        notes.looks = looks;
+        notes.troubles.duplicates = duplicates;
+        notes.troubles.recount();
     }
 
     /// In packets: a macvlan counts the header of its neighbours' broadcasts twice, so that its bytes

@@ -85,7 +85,7 @@ pub struct Engine<S, H> {
     backoff: BTreeMap<Life, Backoff>,
     /// Interfaces that were not there when they were to be attached to.
     gone: BTreeSet<Life>,
-    /// Slots whose filters are gone.
+    /// Slots whose filters are gone, or that something counts twice.
     lost: BTreeSet<u32>,
     /// Since when slots that go on from another version's count here alone.
     moved: BTreeMap<u32, Duration>,

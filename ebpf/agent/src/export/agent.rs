@@ -100,6 +100,10 @@ fn attaching(text: &mut Text, health: &Health, started: &Created) {
     for (labels, links) in sums(&["hook", "state"], links) {
         text.sample(&labels, links);
     }
+    text.family(&f::DUPLICATES_REMOVED);
+    for (hook, links) in DIRECTIONS.into_iter().zip(health.duplicates_removed) {
+        text.count(&Labels::default(), ("hook", hook), (links, started));
+    }
     let failures = health.attach_failures.iter();
     let failures = failures.map(|(hook, reason, n)| (vec![hook.as_str(), reason.as_str()], *n));
     counters(

@@ -182,6 +182,11 @@ pub(crate) const LINKS: Family = Family::gauge(
     "links",
     "Links of programs, by hook and state.",
 );
+pub(crate) const DUPLICATES_REMOVED: Family = Family::counter(
+    "berth_bpf_duplicate_links_removed",
+    "",
+    "Links of ours that counted an interface once more and were removed; what they counted stays counted.",
+);
 pub(crate) const ATTACH_FAILURES: Family = Family::counter(
     "berth_bpf_attach_failures",
     "failures",

@@ -132,6 +132,25 @@ impl From<NetnsError> for AttachError {
     }
 }
 
+/// How an interface is counted, and what was in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// How, receive and transmit.
+    pub mode: [Mode; 2],
+    /// Links of ours that counted it once more and were removed, by the same.
+    pub duplicates: [u64; 2],
+}
+
+impl Attached {
+    /// By `mode`, with nothing in the way.
+    pub const fn by(mode: [Mode; 2]) -> Self {
+        Self {
+            mode,
+            duplicates: [0; 2],
+        }
+    }
+}
+
 /// What was seen of an interface.
 #[derive(Clone, Debug)]
 pub struct Look {
@@ -139,6 +158,8 @@ pub struct Look {
     pub device: Device,
     /// Whether each of its filters is there, in mode clsact.
     pub filters: [bool; 2],
+    /// Links of ours that count it, receive and transmit: more than one count it twice.
+    pub links: [u64; 2],
 }
 
 /// The kernel's hooks. Every method can be repeated.
@@ -158,7 +179,7 @@ pub trait Hooks: Send + std::fmt::Debug {
     ///
     /// # Errors
     /// [`AttachError`].
-    fn attach(&mut self, target: &Target) -> Result<[Mode; 2], AttachError>;
+    fn attach(&mut self, target: &Target) -> Result<Attached, AttachError>;
     /// Looks at an interface's device. Its counters are the container's.
     ///
     /// # Errors
@@ -225,7 +246,7 @@ impl Kernel {
         target: &Target,
         device: &Device,
         programs: &mut Programs,
-    ) -> Result<[Mode; 2], AttachError> {
+    ) -> Result<Attached, AttachError> {
         let Manner { choice, order, .. } = self.manner;
         if matches!(choice, Choice::Auto | Choice::Tcx) {
             let tcx = tcx::Tcx {
@@ -234,9 +255,10 @@ impl Kernel {
                 order,
             };
             match tcx.attach(target, device, programs) {
-                Ok(()) => {
+                Ok(duplicates) => {
                     clsact::detach(device, target)?;
-                    return Ok([Mode::Tcx; 2]);
+                    let mode = [Mode::Tcx; 2];
+                    return Ok(Attached { mode, duplicates });
                 }
                 Err(error) if choice == Choice::Tcx || !tcx::is_unknown(&error) => {
                     return Err(error);
@@ -246,9 +268,9 @@ impl Kernel {
         }
         self.detach_links(target)?;
         if choice == Choice::Tcx {
-            return Ok([Mode::Device; 2]);
+            return Ok(Attached::by([Mode::Device; 2]));
         }
-        clsact::attach(target, device, programs)
+        clsact::attach(target, device, programs).map(Attached::by)
     }
 
     fn detach_links(&self, target: &Target) -> Result<(), AttachError> {
@@ -283,10 +305,10 @@ impl Hooks for Kernel {
         }
     }
 
-    fn attach(&mut self, target: &Target) -> Result<[Mode; 2], AttachError> {
+    fn attach(&mut self, target: &Target) -> Result<Attached, AttachError> {
         if self.manner.choice == Choice::Device {
             self.detach(target)?;
-            return Ok([Mode::Device; 2]);
+            return Ok(Attached::by([Mode::Device; 2]));
         }
         let mut programs = Programs::load(&self.constants(target), Maps::Pinned(&self.folder))?;
         at(&target.place, |device| {
@@ -295,7 +317,7 @@ impl Hooks for Kernel {
     }
 
     fn look(&mut self, place: &Place) -> Result<Look, AttachError> {
-        look_at(place)
+        look_at(place, |device| tcx::links(device, place, self.slots_map))
     }
 
     fn detach(&mut self, target: &Target) -> Result<(), AttachError> {
@@ -319,11 +341,20 @@ impl Hooks for Kernel {
     }
 }
 
-/// What is seen of an interface; its device's counters are the container's.
-pub(super) fn look_at(place: &Place) -> Result<Look, AttachError> {
+/// What is seen of an interface; its device's counters are the container's. `links` counts the links
+/// that are ours, where the device is.
+pub(super) fn look_at(
+    place: &Place,
+    links: impl FnOnce(&Device) -> [u64; 2] + Send,
+) -> Result<Look, AttachError> {
     let mut look = at(place, |device| {
         let filters = clsact::present(&device).unwrap_or_default();
-        Look { device, filters }
+        let links = links(&device);
+        Look {
+            device,
+            filters,
+            links,
+        }
     })?;
     if matches!(place, Place::Node { .. }) {
         look.device.counts = look.device.counts.swapped();

@@ -28,7 +28,7 @@ fn parsed(snapshot: Snapshot, level: Level, tcp: Tcp) -> Parsed {
 }
 
 /// Every name of the list of all of Berth's metrics that is about traffic.
-const NAMES: [&str; 50] = [
+const NAMES: [&str; 51] = [
     "berth_pod_receive_bytes_total",
     "berth_pod_transmit_bytes_total",
     "berth_pod_receive_packets_total",
@@ -59,6 +59,7 @@ const NAMES: [&str; 50] = [
     "berth_agent_start_time_seconds",
     "berth_bpf_attach_mode_info",
     "berth_bpf_links",
+    "berth_bpf_duplicate_links_removed_total",
     "berth_bpf_attach_failures_total",
     "berth_bpf_map_entries",
     "berth_bpf_map_max_entries",

@@ -10,6 +10,8 @@ use e2e::debian;
 use e2e::process::{self, Daemon};
 use e2e::wait::until;
 use serde_json::Value;
+use traffic_agent::kernel::bpf;
+use traffic_agent::kernel::load::{Constants, Maps, Programs, Way};
 
 use super::ground::{Ground, PATIENCE, Pod};
 
@@ -171,6 +173,53 @@ fn case_22_what_a_user_removes_is_attached_again_and_made_up_for() {
 }
 
 #[test]
+fn what_counts_an_interface_twice_is_found_removed_and_told() {
+    let ground = Ground::new();
+    let pod = ground.pod("pod");
+    let mut agent = ground.start(&[]);
+    ground.wait_counted(&pod.name, "tcx");
+    agent.stop(PATIENCE);
+    let link = ground.links().remove(0);
+    let pin = ground.pins().join("links").join(&link);
+    let slot = link.split('-').next().expect("a slot");
+    let constants = Constants {
+        slot: slot.parse().expect("a number"),
+        ..Constants::default()
+    };
+    let pins = ground.pins();
+    let mut programs = Programs::load(&constants, Maps::Pinned(&pins)).expect("load programs");
+    let program = programs.descriptor(Way::Transmit).expect("a program");
+    let count = |what: &str| pod.netns.run(|| links_at_egress(what));
+    let own = count("its own");
+    let another = pod.netns.run(|| {
+        let order = bpf::Order::Tail;
+        bpf::attach(program, ifindex(), bpf::Hook::Egress, order).expect("attach another")
+    });
+    assert_eq!(count("both"), own + 1);
+    let mut agent = ground.start(&[]);
+    until(PATIENCE, "the other one is removed", || {
+        count("again") == own
+    });
+    let words = ["was counted twice", "container=sandbox-pod"];
+    says(&ground, &mut agent, &pod, &words);
+    assert!(bpf::link(traffic_agent_open(&pin).as_fd()).is_ok());
+    agent.stop(PATIENCE);
+    drop(another);
+}
+
+fn ifindex() -> u32 {
+    nix::net::if_::if_nametoindex("eth0").expect("its interface")
+}
+
+/// How many programs see what the pod sends. Runs in its namespace.
+fn links_at_egress(what: &str) -> usize {
+    let attached = bpf::attached(ifindex(), bpf::Hook::Egress);
+    attached
+        .unwrap_or_else(|error| panic!("{what}: {error}"))
+        .len()
+}
+
+#[test]
 fn uninstall_removes_everything_and_proves_it() {
     let ground = Ground::new();
     let pod = ground.pod("pod");
@@ -200,8 +249,8 @@ fn uninstall_removes_everything_and_proves_it() {
 
 /// Opens a pinned link, as somebody else may.
 fn traffic_agent_open(pin: &Path) -> std::os::fd::OwnedFd {
-    let opened = traffic_agent::kernel::bpf::open(pin).expect("open a pin");
-    assert!(traffic_agent::kernel::bpf::link(opened.as_fd()).is_ok());
+    let opened = bpf::open(pin).expect("open a pin");
+    assert!(bpf::link(opened.as_fd()).is_ok());
     opened
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use berth_ebpf_common::{Count, Owner, Workload, WorkloadKey};
 
 use crate::kernel::device::Device;
-use crate::kernel::hooks::{AttachError, Hooks, Look, Target};
+use crate::kernel::hooks::{AttachError, Attached, Hooks, Look, Target};
 use crate::kernel::load::Way;
 use crate::kernel::pins::{Pin, PinName};
 use crate::ledger::{Counted, Memory, Place, Store, add_count};
@@ -21,6 +21,8 @@ pub(super) struct World {
     pub(super) devices: BTreeMap<String, u64>,
     /// The pins, and the device each is attached to.
     pub(super) pins: BTreeMap<PinName, String>,
+    /// Links that count once more, receive and transmit.
+    pub(super) duplicates: [u64; 2],
     /// Operations until the agent is dead.
     pub(super) budget: u32,
 }
@@ -142,7 +144,7 @@ impl Hooks for Kernel {
     fn keeps(&self, mode: [Mode; 2]) -> bool {
         mode == [Mode::Tcx; 2]
     }
-    fn attach(&mut self, target: &Target) -> Result<[Mode; 2], AttachError> {
+    fn attach(&mut self, target: &Target) -> Result<Attached, AttachError> {
         for way in Way::BOTH {
             let mut world = self.operation().map_err(dead)?;
             let name = name_of(&target.place);
@@ -151,7 +153,9 @@ impl Hooks for Kernel {
             }
             world.pins.insert(target.pin(way), name);
         }
-        Ok([Mode::Tcx; 2])
+        let duplicates = std::mem::take(&mut self.world().duplicates);
+        let mode = [Mode::Tcx; 2];
+        Ok(Attached { mode, duplicates })
     }
     fn look(&mut self, place: &Place) -> Result<Look, AttachError> {
         let world = self.world();
@@ -174,6 +178,7 @@ impl Hooks for Kernel {
                 },
             },
             filters: [false; 2],
+            links: world.duplicates.map(|more| more + 1),
         })
     }
     fn detach(&mut self, target: &Target) -> Result<(), AttachError> {

@@ -1,5 +1,6 @@
 //! The whole of it against a kernel in memory.
 
+mod duplicates;
 mod kernel;
 mod order;
 mod waiting;
