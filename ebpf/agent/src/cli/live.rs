@@ -24,6 +24,8 @@ impl<S: Store> Live<S> {
     pub(super) fn sentences(&self) -> BTreeSet<String> {
         let sentences = self.shared.notes().troubles.sentences();
         let mut all: BTreeSet<String> = sentences.into_iter().collect();
+        let containers = self.containers.iter();
+        all.extend(containers.flat_map(|containers| containers.sentences()));
         all.extend(self.sampler.iter().filter_map(|sampler| sampler.problem()));
         all
     }
