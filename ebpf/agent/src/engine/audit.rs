@@ -8,6 +8,7 @@ use berth_ebpf_common::Count;
 use super::apply::Ways;
 use super::{Engine, Look};
 use crate::kernel::hooks::{AttachError, Hooks};
+use crate::kernel::removals::Removed;
 use crate::ledger::{Place, Store, add_count};
 use crate::model::Mode;
 
@@ -44,12 +45,14 @@ impl<S: Store, H: Hooks> Engine<S, H> {
                         ],
                     );
                     let counts = look.device.counts;
-                    looks.insert(slot, Look { counts, drift });
-                    let gone = mode.into_iter().zip(look.filters);
-                    if gone
-                        .into_iter()
-                        .any(|(mode, there)| mode == Mode::Clsact && !there)
-                    {
+                    let ifindex = look.device.ifindex;
+                    let known = Look {
+                        ifindex,
+                        counts,
+                        drift,
+                    };
+                    looks.insert(slot, known);
+                    if lacks_filter(mode, look.filters) {
                         self.lost.insert(slot);
                     }
                     let more = look.links.map(|links| links.saturating_sub(1));
@@ -70,6 +73,33 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         notes.looks = looks;
         notes.troubles.duplicates = duplicates;
         notes.troubles.recount();
+    }
+
+    /// Looks at the filters of the node's own devices of which something was removed. Answers whether
+    /// one of ours is gone.
+    pub fn check(&mut self, removed: &Removed) -> bool {
+        if removed.is_nothing() {
+            return false;
+        }
+        let mut lost = false;
+        for (slot, place, mode) in self.live() {
+            let known = self
+                .shared
+                .notes()
+                .looks
+                .get(&slot)
+                .map(|look| look.ifindex);
+            let concerned = matches!(place, Place::Node { .. })
+                && mode.contains(&Mode::Clsact)
+                && known.is_none_or(|ifindex| removed.is_of(ifindex));
+            let look = concerned.then(|| self.hooks.look(&place));
+            if let Some(Ok(look)) = look
+                && lacks_filter(mode, look.filters)
+            {
+                lost |= self.lost.insert(slot);
+            }
+        }
+        lost
     }
 
     /// In packets: a macvlan counts the header of its neighbours' broadcasts twice, so that its bytes
@@ -97,6 +127,11 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         live.map(|(slot, found)| (*slot, found.identity.place.clone(), found.identity.mode))
             .collect()
     }
+}
+
+fn lacks_filter(mode: [Mode; 2], there: [bool; 2]) -> bool {
+    let mut ways = mode.into_iter().zip(there);
+    ways.any(|(mode, there)| mode == Mode::Clsact && !there)
 }
 
 #[expect(

@@ -68,6 +68,8 @@ pub struct Notes {
 /// What was seen of a device.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Look {
+    /// Its index where it is.
+    pub ifindex: u32,
     /// Its counters.
     pub counts: DeviceCounts,
     /// By how much they and ours differ, receive and transmit.

@@ -5,15 +5,19 @@ use std::fs;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use e2e::debian;
 use e2e::process::{self, Daemon};
-use e2e::wait::until;
+use e2e::wait::{becomes_true, until};
 use serde_json::Value;
 use traffic_agent::kernel::bpf;
 use traffic_agent::kernel::load::{Constants, Maps, Programs, Way};
 
 use super::ground::{Ground, PATIENCE, Pod};
+
+/// Before the next comparison with the devices.
+const SOON: Duration = Duration::from_secs(20);
 
 /// An agent without the capabilities `without`, as `capsh` spells them.
 fn start_without(ground: &Ground, without: &str) -> Daemon {
@@ -169,6 +173,39 @@ fn case_22_what_a_user_removes_is_attached_again_and_made_up_for() {
     pod.send(30, 100);
     until(PATIENCE, "the links are back", || ground.links() == links);
     pod.assert_exact("the gap was made up for");
+    agent.stop(PATIENCE);
+}
+
+/// By the words of rtnetlink: the next comparison with the device is a minute away.
+#[test]
+fn case_22_filters_that_a_user_removes_from_a_port_are_back_soon() {
+    let ground = Ground::switched();
+    let pod = ground.pod("pod");
+    let mut agent = ground.start(&["--hook", "clsact"]);
+    ground.wait_counted(&pod.name, "clsact");
+    let records = fs::read_dir(ground.node.file("run/attachments")).expect("records");
+    let record = records.map(|entry| entry.unwrap().path()).next();
+    let text = fs::read_to_string(record.expect("a record")).unwrap();
+    let record: Value = serde_json::from_str(&text).unwrap();
+    let port = record["link"]["port"]["name"].as_str().expect("a port");
+    let tc = |arguments: &[&str]| {
+        let mut tc = ground.node.command(debian::require("tc", "iproute2"));
+        let ran = tc.args(arguments).output().expect("start tc");
+        String::from_utf8_lossy(&ran.stdout).into_owned()
+    };
+    let there = || {
+        let shown = |hook| tc(&["filter", "show", "dev", port, hook]).contains("bpf");
+        ["ingress", "egress"].map(shown) == [true; 2]
+    };
+    assert!(there(), "both are there");
+    for removed in ["qdisc del dev PORT clsact", "filter del dev PORT egress"] {
+        let arguments = removed.replace("PORT", port);
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        tc(&arguments);
+        assert!(becomes_true(SOON, there), "{removed}: {}", agent.log());
+        pod.send(30, 100);
+        pod.assert_exact(removed);
+    }
     agent.stop(PATIENCE);
 }
 
