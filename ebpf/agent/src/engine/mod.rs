@@ -176,6 +176,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
     /// Writes what other versions' slots had counted into ours, when nobody counts there any more, and
     /// removes their maps at last.
     fn settle(&mut self, now: Moment) -> io::Result<()> {
+        let vanished = self.vanished()?;
         let mut ledger = self.shared.ledger();
         let mut here = Vec::new();
         for (slot, found) in ledger.slots() {
@@ -185,7 +186,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             let target = decide::target(*slot, found);
             let replaced = found.identity.program == self.hooks.fingerprint(&target);
             let detached = found.ended.is_some() && found.identity.program == 0;
-            if replaced || detached {
+            if replaced || detached || vanished.contains(slot) {
                 here.push(*slot);
             }
         }
@@ -197,6 +198,27 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             }
         }
         ledger.remove_formers()
+    }
+
+    /// Slots whose interface is gone though their record is there, and that no link counts into: as
+    /// when a namespace ended without DEL. What their device has more, should it be there again, is made
+    /// up for when it is attached to.
+    fn vanished(&mut self) -> io::Result<BTreeSet<u32>> {
+        if self.gone.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let pins = self.hooks.pins()?.into_iter();
+        let counted: BTreeSet<u32> = pins
+            .filter(|pin| pin.ifindex != 0)
+            .map(|pin| pin.name.slot)
+            .collect();
+        let ledger = self.shared.ledger();
+        let slots = ledger.slots().iter();
+        let gone = slots.filter(|(_, found)| self.gone.contains(&found.identity.life()));
+        Ok(gone
+            .map(|(slot, _)| *slot)
+            .filter(|slot| !counted.contains(slot))
+            .collect())
     }
 
     fn decide(&mut self, found: &Found, now: Moment) -> io::Result<Vec<Step>> {

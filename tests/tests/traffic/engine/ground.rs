@@ -365,7 +365,8 @@ pub(crate) fn quiet(netns: &Netns) {
     });
 }
 
-fn counts(totals: &Value) -> Counts {
+/// The counts among `totals`.
+pub(crate) fn counts(totals: &Value) -> Counts {
     let way = |way: &str| {
         let number = |field: &str| totals[way][field].as_u64().expect("a counter");
         (number("bytes"), number("packets"))

@@ -3,6 +3,7 @@
 mod duplicates;
 mod kernel;
 mod order;
+mod taken;
 mod waiting;
 
 use std::time::Duration;
