@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod model;
 pub mod observe;
 mod page;
+pub mod sampler;
 pub mod scope;
 pub mod snapshot;
 pub mod uninstall;

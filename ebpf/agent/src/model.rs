@@ -199,6 +199,9 @@ pub struct Health {
     pub coverage: (usize, usize),
     /// Links by hook and state.
     pub links: Vec<LinkCount>,
+    /// Links of ours that counted an interface once more and were removed so far, receive and
+    /// transmit.
+    pub duplicates_removed: [u64; 2],
     /// Failures to attach so far, by hook and reason.
     pub attach_failures: Vec<(String, String, u64)>,
     /// Maps: name, entries in use, most entries, bytes.
@@ -213,8 +216,13 @@ pub struct Health {
     pub cri_up: Option<bool>,
     /// Containers that could not be identified so far, by source.
     pub lookup_failures: Vec<(String, u64)>,
+    /// For how many seconds the oldest record waits that is not counted; absent where nobody waits
+    /// for records.
+    pub events_lag: Option<f64>,
     /// Network namespaces that are held open now.
     pub open_netns: u64,
+    /// What our programs did while that was measured; empty when it never was.
+    pub programs: Vec<ProgramRuns>,
     /// Why something is not counted as it should be, a sentence each.
     pub degraded: Vec<String>,
     /// The running kernel's release.
@@ -230,6 +238,17 @@ pub struct LinkCount {
     pub state: &'static str,
     /// How many.
     pub links: u64,
+}
+
+/// What all programs of one name did together while that was measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramRuns {
+    /// Their name in the object.
+    pub program: String,
+    /// How often they ran.
+    pub runs: u64,
+    /// For how long, in nanoseconds.
+    pub nanoseconds: u64,
 }
 
 /// The name of a scope in labels.

@@ -54,6 +54,13 @@ pub struct NodeTraffic {
     pub recorded: usize,
     /// How many of them are counted.
     pub counted: usize,
+    /// For how many seconds the oldest of them waits that is not counted; absent from agents that do
+    /// not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_lag: Option<f64>,
+    /// Links of the agent's that counted an interface once more and were removed so far.
+    #[serde(default)]
+    pub duplicates_removed: u64,
     /// The greatest relative difference to the devices' own counters; absent when none was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<f64>,

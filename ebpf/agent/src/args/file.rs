@@ -86,6 +86,7 @@ fn over(said: Options, file: Options) -> Options {
         tls_cert,
         tls_key,
         token_file,
+        sample_programs,
         max_series,
         cadvisor,
     } = said;
@@ -109,6 +110,7 @@ fn over(said: Options, file: Options) -> Options {
         tls_cert: tls_cert.or(file.tls_cert),
         tls_key: tls_key.or(file.tls_key),
         token_file: token_file.or(file.token_file),
+        sample_programs: sample_programs.or(file.sample_programs),
         max_series: max_series.or(file.max_series),
         cadvisor: cadvisor.or(file.cadvisor),
     }

@@ -176,6 +176,10 @@ pub struct Options {
     /// File with the token that a client must know.
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Measure for a second, once in so many seconds and at least 10, how often and for how long the
+    /// programs run. Each run takes some 20 ns more meanwhile, other people's too; by default never.
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub sample_programs: Option<u64>,
     /// Most series of pods, containers and workloads, by default 60000.
     #[arg(long, global = true, value_name = "NUMBER")]
     pub max_series: Option<usize>,

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod error;
+mod live;
 mod serve;
 mod show;
 

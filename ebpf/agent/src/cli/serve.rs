@@ -10,6 +10,7 @@ use nix::sys::signal::{SigSet, Signal};
 use tracing::{info, warn};
 
 use super::error::Failure;
+use super::live::Live;
 use crate::checkpoint;
 use crate::config::Config;
 use crate::containers::{Containers, records};
@@ -21,10 +22,10 @@ use crate::kernel::lock::{Alone, LockError};
 use crate::kernel::privileges::{Needs, keep_only};
 use crate::kernel::{DeviceOnly, bpffs, lock, maps, pins};
 use crate::ledger::{Formers, Ledger, Memory, Pinned, Store};
-use crate::model::Snapshot;
 use crate::observe;
+use crate::sampler::Sampler;
 use crate::scope::ScopeMaps;
-use crate::snapshot::{self, Agent};
+use crate::snapshot::Agent;
 
 /// How often the sums are written down.
 const CHECKPOINT: Duration = Duration::from_mins(1);
@@ -61,14 +62,25 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     } else {
         None
     };
-    let live = live(&shared, containers, config);
-    let served = Running::start(&config.http, &config.export, live)?;
+    let sampler = config.sample.filter(|_| kept);
+    let live = Arc::new(Live {
+        sampler: sampler.and_then(|every| sampling(config, every, &shared, &stop)),
+        containers,
+        agent: Agent {
+            node: config.node.clone(),
+            started: now().time,
+            kernel: config.containers.kernel.clone(),
+        },
+        shared: Arc::clone(&shared),
+    });
+    let source: Arc<dyn Source> = Arc::<Live<_>>::clone(&live);
+    let served = Running::start(&config.http, &config.export, source)?;
     info!(address = %served.address(), "metrics and page are served");
     let clusters = config.clusters.clone();
     let mut engine = Engine::new(Arc::clone(&shared), hooks, config.hold, clusters);
     let (mut said, mut written) = (BTreeSet::new(), now().uptime);
     run(&mut engine, &config.run_dir, &stop, now, &mut |now| {
-        say(&shared, &mut said);
+        say(&live, &mut said);
         if kept && now.uptime.saturating_sub(written) >= CHECKPOINT {
             write_down(&shared, &config.state_dir);
             written = now.uptime;
@@ -80,41 +92,6 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     }
     info!("ended; what is attached counts on");
     Ok(ExitCode::SUCCESS)
-}
-
-/// What is served: the counters as they are whenever somebody asks.
-struct Live<S> {
-    shared: Arc<Shared<S>>,
-    containers: Option<Arc<Containers>>,
-    agent: Agent,
-}
-
-impl<S: Store + Send + 'static> Source for Live<S> {
-    fn snapshot(&self) -> Arc<Snapshot> {
-        let mut snapshot = snapshot::take(&self.shared, &self.agent, now());
-        if let Some(containers) = &self.containers {
-            containers.tell(&mut snapshot);
-        }
-        Arc::new(snapshot)
-    }
-}
-
-fn live<S: Store + Send + 'static>(
-    shared: &Arc<Shared<S>>,
-    containers: Option<Arc<Containers>>,
-    config: &Config,
-) -> Arc<dyn Source> {
-    let agent = Agent {
-        node: config.node.clone(),
-        started: now().time,
-        kernel: config.containers.kernel.clone(),
-    };
-    let shared = Arc::clone(shared);
-    Arc::new(Live {
-        shared,
-        containers,
-        agent,
-    })
 }
 
 /// The kernel's maps and hooks, or, where they cannot be had, the devices' own counters.
@@ -225,12 +202,30 @@ fn write_down<S: Store>(shared: &Shared<S>, state_dir: &Path) {
 }
 
 /// Says what is newly wrong, once.
-fn say<S: Store>(shared: &Shared<S>, said: &mut BTreeSet<String>) {
-    let sentences: BTreeSet<String> = shared.notes().troubles.sentences().into_iter().collect();
+fn say<S: Store>(live: &Live<S>, said: &mut BTreeSet<String>) {
+    let sentences = live.sentences();
     for new in sentences.difference(said) {
         warn!("{new}");
     }
     *said = sentences;
+}
+
+/// Measures what the programs cost, on a thread of its own.
+fn sampling<S: Store>(
+    config: &Config,
+    every: Duration,
+    shared: &Shared<S>,
+    stop: &Arc<Stop>,
+) -> Option<Arc<Sampler>> {
+    let folder = maps::folder_of(&config.bpffs);
+    match Sampler::start(folder, every, stop, now) {
+        Ok(sampler) => Some(sampler),
+        Err(error) => {
+            let sentence = format!("what the programs cost is not measured: {error}");
+            shared.notes().troubles.missing.insert(sentence);
+            None
+        }
+    }
 }
 
 /// Tells the containers within pods apart, on a thread of its own. Pods are counted without it.

@@ -17,6 +17,9 @@ use crate::kernel::bpf::Order;
 use crate::kernel::hooks::{Choice, Manner};
 use crate::{containers, http};
 
+/// A second of fewer is not measured: it would cost all the time.
+const SAMPLE_AT_MOST: u64 = 10;
+
 /// How this agent counts.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -36,6 +39,8 @@ pub struct Config {
     pub containers: containers::Settings,
     /// How long an interface or container that has ended is shown.
     pub hold: Duration,
+    /// How often it is measured what the programs cost; never when absent.
+    pub sample: Option<Duration>,
     /// Where it is served, and to whom.
     pub http: http::Settings,
     /// What is exported.
@@ -82,6 +87,7 @@ pub fn config(options: Options) -> Result<Config, BadOption> {
         tls_cert: _,
         tls_key: _,
         token_file: _,
+        sample_programs,
         max_series: _,
         cadvisor: _,
     } = options;
@@ -101,6 +107,7 @@ pub fn config(options: Options) -> Result<Config, BadOption> {
         clusters: cluster_cidr.unwrap_or_default(),
         containers,
         hold,
+        sample: sample(sample_programs)?,
     })
 }
 
@@ -114,6 +121,17 @@ fn hold(seconds: Option<u64>) -> Result<Duration, BadOption> {
         });
     }
     Ok(hold)
+}
+
+fn sample(seconds: Option<u64>) -> Result<Option<Duration>, BadOption> {
+    match seconds {
+        Some(seconds) if seconds < SAMPLE_AT_MOST => Err(BadOption {
+            option: "--sample-programs",
+            value: seconds.to_string(),
+            problem: "at least 10 seconds, of which one is measured".into(),
+        }),
+        seconds => Ok(seconds.map(Duration::from_secs)),
+    }
 }
 
 fn manner(hook: Option<HookChoice>, order: Option<AttachOrder>, level: Level, tcp: bool) -> Manner {
@@ -148,4 +166,24 @@ fn node_name(said: Option<String>) -> Result<NodeName, BadOption> {
             value: name,
             problem: error.rule.into(),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_measured_when_that_is_asked_for_and_not_all_the_time() {
+        let cases = [
+            ("not asked for", None, Some(None)),
+            ("a second in ten", Some(10), Some(Some(10))),
+            ("a second in nine", Some(9), None),
+            ("without a pause", Some(0), None),
+        ];
+        for (case, said, expected) in cases {
+            let sampled = sample(said).ok();
+            let expected = expected.map(|every| every.map(Duration::from_secs));
+            assert_eq!(sampled, expected, "case: {case}");
+        }
+    }
 }

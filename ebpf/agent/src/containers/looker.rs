@@ -49,7 +49,7 @@ impl<'a> Looker<'a> {
         let mut looker = Self {
             settings,
             hierarchy: None,
-            watch: Watch::new().ok(),
+            watch: None,
             client: None,
             asked: 0,
             homeless: None,
@@ -62,6 +62,10 @@ impl<'a> Looker<'a> {
     }
 
     fn begin(&mut self) {
+        match Watch::new() {
+            Ok(watch) => self.watch = Some(watch),
+            Err(error) => drop(self.lasting.insert(unwatched(&error))),
+        }
         let kernel = &self.settings.kernel;
         match Hierarchy::find() {
             Ok(found) if found.misplaces_sockets(kernel) => {
@@ -74,7 +78,13 @@ impl<'a> Looker<'a> {
             Err(error) => drop(self.lasting.insert(not_apart(&error))),
         }
         if let Some(socket) = &self.settings.cri {
-            self.client = Client::start(socket, Patience::default()).ok();
+            match Client::start(socket, Patience::default()) {
+                Ok(client) => self.client = Some(client),
+                Err(error) => drop(self.lasting.insert(format!(
+                    "the runtime is not asked, and containers go by their ids: {error}; raise \
+                     TasksMax and LimitNOFILE of the agent's unit, and restart it"
+                ))),
+            }
         }
     }
 
@@ -129,6 +139,9 @@ impl<'a> Looker<'a> {
                 watch.add(folder);
             }
         });
+        if watch.as_ref().is_some_and(|watch| watch.failed() > 0) {
+            sentences.insert(unwatched(&"not every cgroup can be watched"));
+        }
         match found {
             Ok(tree) => Some(tree),
             Err(error) => {
@@ -211,6 +224,13 @@ fn homeless<'a>(tree: &Tree, records: &'a [PodRecord]) -> BTreeSet<&'a str> {
         .filter(|record| !at_home(record))
         .map(|record| record.pod.uid.as_str())
         .collect()
+}
+
+fn unwatched(why: &dyn std::fmt::Display) -> String {
+    format!(
+        "containers are told apart up to 5 seconds late: {why}; raise fs.inotify.max_user_instances \
+         and fs.inotify.max_user_watches"
+    )
 }
 
 fn not_apart(error: &MountError) -> String {

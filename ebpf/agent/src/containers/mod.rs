@@ -14,6 +14,7 @@ pub mod apply;
 mod apps;
 pub mod cri;
 pub mod decide;
+mod failures;
 pub mod identity;
 pub mod ledger;
 mod looker;
@@ -23,9 +24,10 @@ mod run;
 mod splitter;
 
 pub use decide::Around;
+pub use failures::Failures;
 pub use records::records;
 pub use run::{Containers, Settings, StartError};
-pub use splitter::{Failures, Splitter};
+pub use splitter::Splitter;
 
 #[cfg(test)]
 mod tests;

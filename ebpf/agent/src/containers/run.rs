@@ -14,6 +14,7 @@ use super::apps::Apps;
 use super::cri::{Socket, Told};
 use super::decide::Around;
 use super::decide::{PodRecord, Split, Step, Tcp};
+use super::failures::hint;
 use super::looker::{Looked, Looker};
 use super::splitter::Splitter;
 use crate::engine::{Moment, Stop};
@@ -86,6 +87,11 @@ impl Containers {
 }
 
 impl<K: Kernel> Containers<K> {
+    /// What is not as it should be, a sentence each.
+    pub fn sentences(&self) -> BTreeSet<String> {
+        lock(&self.state).sentences.clone()
+    }
+
     /// Adds to `snapshot` what is known of containers.
     pub fn tell(&self, snapshot: &mut Snapshot) {
         let state = lock(&self.state).clone();
@@ -184,6 +190,8 @@ impl<K: Kernel + Send + 'static> Containers<K> {
             mut sentences,
         } = looker.look(records, now.uptime);
         let mut splitter = lock(&self.splitter);
+        // Of the last round: what is planned next is tried again.
+        sentences.extend(splitter.failures().sentences());
         // What cannot be seen may be there all the same: nothing is taken away.
         let planned = tree.map(|tree| {
             splitter.plan(&Around {
@@ -197,16 +205,17 @@ impl<K: Kernel + Send + 'static> Containers<K> {
                 runtime: &told.runtime,
             })
         });
-        let excluded = splitter.failures().excluded.len();
         let nameless = splitter.nameless() > 0;
         drop(splitter);
-        if excluded > 0 {
+        let planned = planned.unwrap_or_else(|| Ok(Vec::new()));
+        let planned = planned.unwrap_or_else(|error| {
             sentences.insert(format!(
-                "the containers of {excluded} pods are not told apart: the kernel lets nothing be \
-                 attached to their cgroups (EPERM), where somebody else's program tolerates no \
-                 other, or CAP_NET_ADMIN is missing"
+                "containers are told apart as before, and no new ones: cannot list the links: \
+                 {error}; {}",
+                hint(&error)
             ));
-        }
+            Vec::new()
+        });
         if nameless {
             looker.ask();
         }
@@ -215,7 +224,7 @@ impl<K: Kernel + Send + 'static> Containers<K> {
             asks: looker.asks(),
             sentences,
         };
-        planned.and_then(Result::ok).unwrap_or_default()
+        planned
     }
 
     fn work(&self, steps: Vec<Step>, now: Moment, stop: &Stop) {

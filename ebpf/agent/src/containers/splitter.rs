@@ -8,22 +8,12 @@ use berth_ebpf_common::Unattributed;
 
 use super::apply::{Kernel, LinkName, Target};
 use super::decide::{self, Around, LinkState, Seen, Step};
+use super::failures::Failures;
 use super::ledger::{Identity, Ledger, Name, Slot};
 use crate::model::{Container, ContainerCounts, Pod};
 
 /// How long a pod is left alone to whose cgroup nothing could be attached.
 const RETRY: Duration = Duration::from_secs(30);
-
-/// What did not go well so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Failures {
-    /// Attaching, by reason.
-    pub attach: BTreeMap<&'static str, u64>,
-    /// Updates of maps, by map.
-    pub maps: BTreeMap<&'static str, u64>,
-    /// Pods to whose cgroup nothing can be attached, because somebody's program tolerates no other.
-    pub excluded: BTreeSet<u64>,
-}
 
 /// Tells containers apart, by what `K` is.
 #[derive(Debug)]
@@ -81,6 +71,7 @@ impl<K: Kernel> Splitter<K> {
     /// The kernel's, when not even the links can be listed.
     pub fn plan(&mut self, around: &Around<'_>) -> io::Result<Vec<Step>> {
         self.unowned.clear();
+        self.failures.begin(around.tree);
         self.links = self.kernel.links()?;
         self.placed.retain(|name, _| self.links.contains_key(name));
         self.note_missing(around);
@@ -108,9 +99,9 @@ impl<K: Kernel> Splitter<K> {
             Step::Map { slot, .. } if self.unowned.contains(&slot) => {}
             Step::Attach(target) => self.attach(&target, now),
             Step::Give(slot, _) | Step::Change(slot, _) | Step::Free(slot) => {
-                if self.own(step, now).is_err() {
+                if let Err(error) = self.own(step, now) {
                     self.unowned.insert(slot);
-                    *self.failures.maps.entry("container_owners").or_default() += 1;
+                    self.failures.map_failed("container_owners", &error);
                 }
             }
             Step::Map { .. } | Step::Unmap(_) | Step::Detach(_) => self.place(&step),
@@ -238,13 +229,13 @@ impl<K: Kernel> Splitter<K> {
             Step::Detach(name) => {
                 self.links.remove(&name);
                 self.placed.remove(&name);
-                self.failures.excluded.remove(&name.pod);
+                self.failures.forgive(name.pod);
                 ("links", self.kernel.detach(name))
             }
             _ => return,
         };
-        if done.is_err() {
-            *self.failures.maps.entry(map).or_default() += 1;
+        if let Err(error) = done {
+            self.failures.map_failed(map, &error);
         }
     }
 
@@ -258,28 +249,13 @@ impl<K: Kernel> Splitter<K> {
             Ok(()) => {
                 self.links.insert(name, true);
                 self.placed.insert(name, constant);
-                self.failures.excluded.remove(&name.pod);
+                self.failures.forgive(name.pod);
             }
             Err(error) => {
-                let reason = reason(&error);
-                // It may end while it is looked at.
-                if reason != "gone" {
+                if self.failures.attach_failed(target, &error) {
                     self.retry.insert(name, now + RETRY);
-                    *self.failures.attach.entry(reason).or_default() += 1;
-                }
-                if reason == "excluded" {
-                    self.failures.excluded.insert(name.pod);
                 }
             }
         }
-    }
-}
-
-/// A word for the label `reason`.
-fn reason(error: &io::Error) -> &'static str {
-    match error.raw_os_error() {
-        Some(nix::libc::ENOENT | nix::libc::ENODEV | nix::libc::ENOLINK) => "gone",
-        Some(nix::libc::EPERM) => "excluded",
-        _ => "attach",
     }
 }

@@ -3,11 +3,11 @@
 use std::io;
 use std::time::Duration;
 
-use berth_ebpf_common::Count;
+use berth_ebpf_common::{Count, OVERFLOW};
 
 use super::{Backoff, Engine, Moment};
 use crate::decide::{self, Intact, Step};
-use crate::kernel::hooks::{AttachError, Hooks};
+use crate::kernel::hooks::{AttachError, Attached, Hooks};
 use crate::ledger::{Life, Store};
 use crate::model::Mode;
 use crate::observe::Found;
@@ -61,10 +61,13 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             .hooks
             .attach(&decide::overflow_target(&wanted.identity))
         {
-            Ok(mode) => {
+            Ok(Attached { mode, duplicates }) => {
+                self.gone.remove(life);
+                self.note_removed(life, OVERFLOW, duplicates);
                 let known = (wanted.identity.clone(), mode);
                 self.shared.notes().overflowed.insert(life.clone(), known);
             }
+            Err(AttachError::Gone) => drop(self.gone.insert(life.clone())),
             Err(error) => self.failed(life, &error, now),
         }
         // Links are seen by their pins; nothing else would be tried again at once.
@@ -124,12 +127,15 @@ impl<S: Store, H: Hooks> Engine<S, H> {
                 .change(slot, |found| found.identity.pending = true)?;
         }
         let (mode, program) = match self.hooks.attach(&target) {
-            Ok(mode) => {
+            Ok(Attached { mode, duplicates }) => {
                 self.backoff.remove(&life);
+                self.gone.remove(&life);
+                self.note_removed(&life, slot, duplicates);
                 (mode, self.hooks.fingerprint(&target))
             }
             Err(AttachError::Gone) => {
                 self.pause(&life, now);
+                self.gone.insert(life);
                 return Ok(());
             }
             Err(error) => {
@@ -197,6 +203,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
 
     /// Notes that an interface could not be attached to, and when to try again.
     fn failed(&mut self, life: &Life, error: &AttachError, now: Moment) {
+        self.gone.remove(life);
         self.shared.notes().troubles.attach_failed(life, error);
         self.pause(life, now);
     }

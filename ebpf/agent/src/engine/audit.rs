@@ -8,6 +8,7 @@ use berth_ebpf_common::Count;
 use super::apply::Ways;
 use super::{Engine, Look};
 use crate::kernel::hooks::{AttachError, Hooks};
+use crate::kernel::removals::Removed;
 use crate::ledger::{Place, Store, add_count};
 use crate::model::Mode;
 
@@ -25,10 +26,11 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         Ok(())
     }
 
-    /// Looks at every device: notes its counters, by how much they differ from ours, and whether
-    /// filters are gone.
+    /// Looks at every device: notes its counters, by how much they differ from ours, whether filters
+    /// are gone, and whether something counts twice.
     pub fn audit(&mut self, stop: &dyn Fn() -> bool) {
         let mut looks = BTreeMap::new();
+        let mut duplicates = BTreeMap::new();
         for (slot, place, mode) in self.live() {
             if stop() {
                 return;
@@ -43,13 +45,20 @@ impl<S: Store, H: Hooks> Engine<S, H> {
                         ],
                     );
                     let counts = look.device.counts;
-                    looks.insert(slot, Look { counts, drift });
-                    let gone = mode.into_iter().zip(look.filters);
-                    if gone
-                        .into_iter()
-                        .any(|(mode, there)| mode == Mode::Clsact && !there)
-                    {
+                    let ifindex = look.device.ifindex;
+                    let known = Look {
+                        ifindex,
+                        counts,
+                        drift,
+                    };
+                    looks.insert(slot, known);
+                    if lacks_filter(mode, look.filters) {
                         self.lost.insert(slot);
+                    }
+                    let more = look.links.map(|links| links.saturating_sub(1));
+                    if more != [0; 2] {
+                        self.lost.insert(slot);
+                        duplicates.insert(slot, more);
                     }
                 }
                 // Its record goes in a moment.
@@ -60,7 +69,37 @@ impl<S: Store, H: Hooks> Engine<S, H> {
                 }
             }
         }
-        self.shared.notes().looks = looks;
+        let mut notes = self.shared.notes();
+        notes.looks = looks;
+        notes.troubles.duplicates = duplicates;
+        notes.troubles.recount();
+    }
+
+    /// Looks at the filters of the node's own devices of which something was removed. Answers whether
+    /// one of ours is gone.
+    pub fn check(&mut self, removed: &Removed) -> bool {
+        if removed.is_nothing() {
+            return false;
+        }
+        let mut lost = false;
+        for (slot, place, mode) in self.live() {
+            let known = self
+                .shared
+                .notes()
+                .looks
+                .get(&slot)
+                .map(|look| look.ifindex);
+            let concerned = matches!(place, Place::Node { .. })
+                && mode.contains(&Mode::Clsact)
+                && known.is_none_or(|ifindex| removed.is_of(ifindex));
+            let look = concerned.then(|| self.hooks.look(&place));
+            if let Some(Ok(look)) = look
+                && lacks_filter(mode, look.filters)
+            {
+                lost |= self.lost.insert(slot);
+            }
+        }
+        lost
     }
 
     /// In packets: a macvlan counts the header of its neighbours' broadcasts twice, so that its bytes
@@ -88,6 +127,11 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         live.map(|(slot, found)| (*slot, found.identity.place.clone(), found.identity.mode))
             .collect()
     }
+}
+
+fn lacks_filter(mode: [Mode; 2], there: [bool; 2]) -> bool {
+    let mut ways = mode.into_iter().zip(there);
+    ways.any(|(mode, there)| mode == Mode::Clsact && !there)
 }
 
 #[expect(

@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use super::{Engine, Notes};
+use tracing::warn;
+
+use super::{Engine, Moment, Notes};
 use crate::kernel::hooks::{AttachError, Hooks};
+use crate::kernel::load::Way;
 use crate::ledger::{Life, Store};
 use crate::model::LinkCount;
 use crate::observe::Found;
@@ -28,7 +31,13 @@ pub struct Troubles {
     pub missing: BTreeSet<String>,
     /// Records that were found.
     pub wanted: usize,
-    /// Links.
+    /// Links, without those that count once more.
+    pinned: Vec<LinkCount>,
+    /// Links of ours that count a slot once more, receive and transmit, as far as they were seen.
+    pub(super) duplicates: BTreeMap<u32, [u64; 2]>,
+    /// How many of them were removed so far.
+    pub duplicates_removed: [u64; 2],
+    /// All links.
     pub links: Vec<LinkCount>,
 }
 
@@ -48,6 +57,19 @@ impl Troubles {
             error.hint()
         );
         self.unattached.insert(life.clone(), why);
+    }
+
+    /// Sums the links up.
+    pub(super) fn recount(&mut self) {
+        self.links.clone_from(&self.pinned);
+        for (at, way) in Way::BOTH.into_iter().enumerate() {
+            let of = self.duplicates.values().filter_map(|more| more.get(at));
+            let links: u64 = of.sum();
+            if links > 0 {
+                let (hook, state) = (way.name(), "duplicate");
+                self.links.push(LinkCount { hook, state, links });
+            }
+        }
     }
 
     /// A sentence each.
@@ -94,6 +116,47 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         overflowed.retain(|life, _| found.wanted.contains_key(life));
     }
 
+    /// A slot is counted when something counts both of its ways, be it the device.
+    pub(super) fn note_waiting(&mut self, found: &Found, now: Moment) {
+        if found.unlisted.is_some() {
+            return;
+        }
+        self.gone.retain(|life| found.wanted.contains_key(life));
+        let mut settled = self.gone.clone();
+        let ledger = self.shared.ledger();
+        let slots = ledger.slots().values();
+        let counted = slots.filter(|slot| slot.ended.is_none() && slot.is_counted());
+        settled.extend(counted.map(|slot| slot.identity.life()));
+        drop(ledger);
+        let mut notes = self.shared.notes();
+        settled.extend(notes.overflowed.keys().cloned());
+        let records = found.wanted.iter();
+        let records = records.map(|(life, wanted)| (life, wanted.written));
+        notes.waiting.note(records, &settled, now);
+    }
+
+    /// What counted an interface once more is not there any more.
+    pub(super) fn note_removed(&self, life: &Life, slot: u32, removed: [u64; 2]) {
+        let mut notes = self.shared.notes();
+        let troubles = &mut notes.troubles;
+        troubles.duplicates.remove(&slot);
+        for (sum, removed) in troubles.duplicates_removed.iter_mut().zip(removed) {
+            *sum += removed;
+        }
+        drop(notes);
+        if removed != [0; 2] {
+            let Life {
+                container, ifname, ..
+            } = life;
+            let links = removed.iter().sum::<u64>();
+            warn!(
+                %container, %ifname, links,
+                "was counted twice by links of ours beside its own, which are removed; if that comes \
+                 again, look for a second agent, or one with another --bpffs"
+            );
+        }
+    }
+
     pub(super) fn note_links(&mut self) -> io::Result<()> {
         let pins = self.hooks.pins()?;
         let ledger = self.shared.ledger();
@@ -121,10 +184,11 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             .troubles
             .unattached
             .retain(|life, _| !attached.contains(life));
-        notes.troubles.links = counts
+        notes.troubles.pinned = counts
             .into_iter()
             .map(|((hook, state), links)| LinkCount { hook, state, links })
             .collect();
+        notes.troubles.recount();
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ mod health;
 mod run;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -25,6 +26,7 @@ use crate::scope::scopes;
 pub use clock::now;
 pub use health::{Chain, Troubles};
 pub use run::{Stop, run};
+pub use waiting::Waiting;
 
 /// How often decisions are made anew after steps that open the way for others.
 const ROUNDS: usize = 4;
@@ -57,6 +59,8 @@ pub struct Notes {
     pub overflowed: BTreeMap<Life, (Identity, [Mode; 2])>,
     /// Whose records there were when they could be listed last; absent before.
     pub pods: Option<Vec<Identity>>,
+    /// The records that wait to be counted.
+    pub waiting: Waiting,
     /// What is not as it should be.
     pub troubles: Troubles,
 }
@@ -64,6 +68,8 @@ pub struct Notes {
 /// What was seen of a device.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Look {
+    /// Its index where it is.
+    pub ifindex: u32,
     /// Its counters.
     pub counts: DeviceCounts,
     /// By how much they and ours differ, receive and transmit.
@@ -79,7 +85,9 @@ pub struct Engine<S, H> {
     clusters: Vec<IpNetwork>,
     /// Interfaces that could not be attached to, and when to try again.
     backoff: BTreeMap<Life, Backoff>,
-    /// Slots whose filters are gone.
+    /// Interfaces that were not there when they were to be attached to.
+    gone: BTreeSet<Life>,
+    /// Slots whose filters are gone, or that something counts twice.
     lost: BTreeSet<u32>,
     /// Since when slots that go on from another version's count here alone.
     moved: BTreeMap<u32, Duration>,
@@ -121,6 +129,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             hooks,
             hold,
             backoff: BTreeMap::new(),
+            gone: BTreeSet::new(),
             lost: BTreeSet::new(),
             moved: BTreeMap::new(),
         }
@@ -133,6 +142,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
     /// The kernel's, when not even its maps can be read.
     pub fn pass(&mut self, found: &Found, now: Moment, stop: &dyn Fn() -> bool) -> io::Result<()> {
         self.note_records(found);
+        self.note_waiting(found, now);
         // Before anything is counted by them.
         if found.unlisted.is_none()
             && let Err(error) = self.hooks.tell(&scopes(found, &self.clusters))
@@ -151,6 +161,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
                 self.apply(step, found, now);
             }
         }
+        self.note_waiting(found, now);
         self.settle(now)?;
         self.note_links()
     }
@@ -165,6 +176,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
     /// Writes what other versions' slots had counted into ours, when nobody counts there any more, and
     /// removes their maps at last.
     fn settle(&mut self, now: Moment) -> io::Result<()> {
+        let vanished = self.vanished()?;
         let mut ledger = self.shared.ledger();
         let mut here = Vec::new();
         for (slot, found) in ledger.slots() {
@@ -174,7 +186,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             let target = decide::target(*slot, found);
             let replaced = found.identity.program == self.hooks.fingerprint(&target);
             let detached = found.ended.is_some() && found.identity.program == 0;
-            if replaced || detached {
+            if replaced || detached || vanished.contains(slot) {
                 here.push(*slot);
             }
         }
@@ -186,6 +198,27 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             }
         }
         ledger.remove_formers()
+    }
+
+    /// Slots whose interface is gone though their record is there, and that no link counts into: as
+    /// when a namespace ended without DEL. What their device has more, should it be there again, is made
+    /// up for when it is attached to.
+    fn vanished(&mut self) -> io::Result<BTreeSet<u32>> {
+        if self.gone.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let pins = self.hooks.pins()?.into_iter();
+        let counted: BTreeSet<u32> = pins
+            .filter(|pin| pin.ifindex != 0)
+            .map(|pin| pin.name.slot)
+            .collect();
+        let ledger = self.shared.ledger();
+        let slots = ledger.slots().iter();
+        let gone = slots.filter(|(_, found)| self.gone.contains(&found.identity.life()));
+        Ok(gone
+            .map(|(slot, _)| *slot)
+            .filter(|slot| !counted.contains(slot))
+            .collect())
     }
 
     fn decide(&mut self, found: &Found, now: Moment) -> io::Result<Vec<Step>> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Engine, Moment};
 use crate::kernel::hooks::Hooks;
+use crate::kernel::removals::Removals;
 use crate::ledger::Store;
 use crate::observe::{self, Watch};
 
@@ -46,6 +47,8 @@ pub fn run<S: Store, H: Hooks>(
     each: &mut dyn FnMut(Moment),
 ) {
     let mut watch = Watch::default();
+    // Without it, the audit finds what is removed.
+    let removals = Removals::listen().ok();
     let mut audited = None;
     let is_due = |last: Option<Duration>, every, now: Moment| {
         last.is_none_or(|last| now.uptime.saturating_sub(last) >= every)
@@ -66,7 +69,10 @@ pub fn run<S: Store, H: Hooks>(
         }
         each(now);
         loop {
-            let changed = watch.wait(TICK) || engine.is_restless();
+            let mut changed = watch.wait(TICK) || engine.is_restless();
+            if let Some(removals) = &removals {
+                changed |= engine.check(&removals.heard());
+            }
             let now = clock();
             if engine.poll_devices().is_err()
                 || changed

@@ -1,6 +1,6 @@
 //! The eight network metrics of cAdvisor, from the same source as its own: the device's counters.
 
-use super::families::CADVISOR;
+use super::families::cadvisor::CADVISOR;
 use super::rows::{About, Rows};
 use super::text::{Created, Text};
 use crate::model::{DeviceCounts, DeviceDirection};

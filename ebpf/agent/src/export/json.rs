@@ -64,6 +64,8 @@ pub(crate) fn node(snapshot: &Snapshot) -> NodeTraffic {
             .collect(),
         recorded: health.coverage.0,
         counted: health.coverage.1,
+        events_lag: health.events_lag,
+        duplicates_removed: health.duplicates_removed.iter().sum(),
         drift: drifts.filter(|drift| drift.is_finite()).reduce(f64::max),
         degraded: health.degraded.clone(),
     }

@@ -16,6 +16,7 @@ mod rollups;
 mod rows;
 mod shelf;
 mod text;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,9 +32,8 @@ pub use options::{ExportOptions, Level, Tcp};
 pub use process::Process;
 pub use text::Format;
 
-pub(crate) use agent::reason_label;
 pub(crate) use rollups::{family_label, protocol_label};
-pub(crate) use rows::{driver_label, mode_label};
+pub(crate) use words::{driver_label, mode_label, reason_label};
 
 /// Where snapshots come from.
 pub trait Source: Send + Sync + 'static {

@@ -3,7 +3,7 @@
 use berth_ebpf_common::Scope;
 
 use super::counts::{self, OF_INTERFACE};
-use super::families as f;
+use super::families::traffic as f;
 use super::options::{ExportOptions, Level, Tcp};
 use super::rows::{InterfaceRow, Rows};
 use super::text::{Family, Text};

@@ -8,7 +8,7 @@ use berth_ebpf_common::{
 use jiff::Timestamp;
 
 use super::counts::{self, OF_WORKLOAD};
-use super::families as f;
+use super::families::traffic as f;
 use super::options::{ExportOptions, Level, Tcp};
 use super::pods::{DIRECTIONS, is_written};
 use super::rows::Rows;

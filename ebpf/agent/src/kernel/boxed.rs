@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::hooks::{AttachError, Hooks, Look, Target, look_at};
+use super::hooks::{AttachError, Attached, Hooks, Look, Target, look_at};
 use super::pins::{Pin, PinName};
 use crate::ledger::Place;
 use crate::model::Mode;
@@ -25,12 +25,13 @@ impl Hooks for DeviceOnly {
         mode == [Mode::Device; 2]
     }
 
-    fn attach(&mut self, target: &Target) -> Result<[Mode; 2], AttachError> {
-        self.look(&target.place).map(|_| [Mode::Device; 2])
+    fn attach(&mut self, target: &Target) -> Result<Attached, AttachError> {
+        let device = Attached::by([Mode::Device; 2]);
+        self.look(&target.place).map(|_| device)
     }
 
     fn look(&mut self, place: &Place) -> Result<Look, AttachError> {
-        look_at(place)
+        look_at(place, |_| [0; 2])
     }
 
     fn detach(&mut self, _target: &Target) -> Result<(), AttachError> {
@@ -59,7 +60,7 @@ impl Hooks for Box<dyn Hooks> {
         self.as_ref().keeps(mode)
     }
 
-    fn attach(&mut self, target: &Target) -> Result<[Mode; 2], AttachError> {
+    fn attach(&mut self, target: &Target) -> Result<Attached, AttachError> {
         self.as_mut().attach(target)
     }
 

@@ -18,6 +18,8 @@ mod netlink;
 pub mod netns;
 pub mod pins;
 pub mod privileges;
+pub mod removals;
+pub mod statistics;
 mod tcx;
 
 pub use boxed::DeviceOnly;

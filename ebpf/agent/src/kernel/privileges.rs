@@ -11,6 +11,8 @@ pub enum Needs {
     Nothing,
     /// To read the kernel's maps, for which kernels before 5.19 want `CAP_BPF`.
     Maps,
+    /// To measure programs, whoever has loaded them.
+    Statistics,
     /// To load programs and attach them to cgroups. They leave parts of their stack unwritten, which
     /// the kernel lets pass with `CAP_PERFMON`.
     Programs,
@@ -21,6 +23,7 @@ impl Needs {
         match self {
             Self::Nothing => CapabilitySet::empty(),
             Self::Maps => CapabilitySet::BPF,
+            Self::Statistics => CapabilitySet::SYS_ADMIN,
             Self::Programs => CapabilitySet::BPF
                 .union(CapabilitySet::NET_ADMIN)
                 .union(CapabilitySet::PERFMON),
@@ -76,6 +79,8 @@ mod tests {
         let cases = [
             ("nothing is needed", Needs::Nothing, all, none),
             ("maps", Needs::Maps, all, bpf),
+            ("statistics", Needs::Statistics, all, admin),
+            ("no CAP_SYS_ADMIN", Needs::Statistics, bpf | net, none),
             ("programs", Needs::Programs, all, bpf | net | perfmon),
             ("no CAP_BPF", Needs::Maps, net | admin, admin),
             (

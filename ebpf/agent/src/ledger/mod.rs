@@ -18,6 +18,7 @@ mod identity;
 mod layout;
 mod memory;
 mod pinned;
+mod slot;
 mod store;
 mod totals;
 mod workloads;
@@ -29,12 +30,13 @@ use std::time::Duration;
 use berth_ebpf_common::{Count, OVERFLOW, Owner, OwnerState, Totals};
 use jiff::Timestamp;
 
-use crate::model::{DeviceCounts, WorkloadName};
+use crate::model::DeviceCounts;
 pub use former::Formers;
 pub use identity::{Family, Former, Identity, Life, Place};
 pub use layout::Layout;
 pub use memory::Memory;
 pub use pinned::Pinned;
+pub use slot::Slot;
 pub use store::{Store, nobody, state_number};
 pub use totals::{Counted, add_count, add_totals, add_unnamed, excess, sum};
 pub use workloads::Entry;
@@ -45,23 +47,6 @@ const ESTIMATED: u64 = 1;
 /// Packets of one direction that an interface sends and hears while it comes up, before anybody
 /// could count them. What more was not counted may have been merged by the kernel.
 const COMING_UP: u64 = 64;
-
-/// A slot that is somebody's.
-#[derive(Clone, Debug)]
-pub struct Slot {
-    /// How often it was given.
-    pub generation: u64,
-    /// When counting began.
-    pub created: Timestamp,
-    /// Its totals are estimated.
-    pub estimated: bool,
-    /// What is added to its counters.
-    pub base: Totals,
-    /// Whose it is.
-    pub identity: Identity,
-    /// Since when, in uptime, its interface is gone; an agent that was away begins anew.
-    pub ended: Option<Duration>,
-}
 
 /// The slots and workloads of one version's maps.
 #[derive(Debug)]
@@ -316,11 +301,4 @@ pub fn timestamp(nanoseconds: u64) -> Timestamp {
 
 fn nanoseconds(time: Timestamp) -> u64 {
     u64::try_from(time.as_nanosecond()).unwrap_or_default()
-}
-
-impl Slot {
-    /// Which workload its counts end in.
-    pub const fn workload(&self) -> &WorkloadName {
-        &self.identity.workload
-    }
 }

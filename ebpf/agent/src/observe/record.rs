@@ -9,6 +9,7 @@ use std::path::Path;
 
 use berth_types::{ContainerId, IfName, LocalAttachment, Record as _};
 use ipnetwork::IpNetwork;
+use jiff::Timestamp;
 
 use super::workload;
 use crate::ledger::{Family, Identity, Life, Place};
@@ -35,6 +36,8 @@ pub struct Wanted {
     pub identity: Identity,
     /// Its addresses.
     pub addresses: Vec<IpNetwork>,
+    /// When its record was written.
+    pub written: Timestamp,
 }
 
 /// Reads all records below `run_dir`.
@@ -81,8 +84,8 @@ enum Problem {
 
 fn read_one(path: &Path, name: &str) -> Result<Wanted, Problem> {
     let bad = |error: &dyn std::fmt::Display| Problem::Bad(format!("{}: {error}", path.display()));
-    let text = match read_file(path) {
-        Ok(text) => text,
+    let (text, written) = match read_file(path) {
+        Ok(read) => read,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Problem::Gone),
         Err(error) => return Err(bad(&error)),
     };
@@ -92,27 +95,30 @@ fn read_one(path: &Path, name: &str) -> Result<Wanted, Problem> {
     if file_name(&id.container, &id.ifname) != name {
         return Err(bad(&format_args!("it is the record of {id}")));
     }
-    Ok(wanted(record))
+    Ok(wanted(record, written))
 }
 
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+/// What is in it, and when that was written.
+fn read_file(path: &Path) -> io::Result<(Vec<u8>, Timestamp)> {
     // A link would lead the agent, which may read everything, elsewhere.
     let file = File::options()
         .read(true)
         .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
         .open(path)?;
-    if !file.metadata()?.is_file() {
+    let about = file.metadata()?;
+    if !about.is_file() {
         return Err(io::Error::other("not a file"));
     }
+    let written = Timestamp::try_from(about.modified()?).map_err(io::Error::other)?;
     let mut text = Vec::new();
     let length = file.take(LONGEST + 1).read_to_end(&mut text)?;
     if u64::try_from(length).is_ok_and(|length| length > LONGEST) {
         return Err(io::Error::other("longer than any record"));
     }
-    Ok(text)
+    Ok((text, written))
 }
 
-fn wanted(record: LocalAttachment) -> Wanted {
+fn wanted(record: LocalAttachment, written: Timestamp) -> Wanted {
     let LocalAttachment {
         v: _,
         attachment,
@@ -168,6 +174,7 @@ fn wanted(record: LocalAttachment) -> Wanted {
     Wanted {
         identity,
         addresses,
+        written,
     }
 }
 

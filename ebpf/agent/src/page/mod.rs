@@ -5,7 +5,13 @@ use axum::http::header;
 use axum::response::IntoResponse;
 
 const INDEX: &str = include_str!("index.html");
-const SCRIPT: &str = include_str!("page.js");
+/// One script, in this order.
+const SCRIPT: &str = concat!(
+    include_str!("script/common.js"),
+    include_str!("script/all_pods.js"),
+    include_str!("script/one_pod.js"),
+    include_str!("script/start.js"),
+);
 const STYLE: &str = include_str!("page.css");
 
 /// The page, of the node or of a pod: its script looks at the address.

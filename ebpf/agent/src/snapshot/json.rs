@@ -24,9 +24,11 @@ pub fn json(snapshot: &Snapshot) -> Value {
             "links": links.map(|link| json!({
                 "hook": link.hook, "state": link.state, "links": link.links,
             })).collect::<Vec<_>>(),
+            "duplicatesRemoved": health.duplicates_removed,
             "maps": maps.map(|(map, used, room, _)| json!({
                 "map": map, "used": used, "room": room,
             })).collect::<Vec<_>>(),
+            "eventsLag": health.events_lag,
             "degraded": health.degraded,
             "kernel": health.kernel,
         },

@@ -28,10 +28,13 @@ pub struct Agent {
 pub fn take<S: Store>(shared: &Shared<S>, agent: &Agent, now: Moment) -> Snapshot {
     let notes = shared.notes().clone();
     // Under one lock: a slot that is folded meanwhile would be counted twice, or not at all.
-    of(&shared.ledger(), &notes, agent, now.time)
+    let mut snapshot = of(&shared.ledger(), &notes, agent, now.time);
+    snapshot.health.events_lag = Some(notes.waiting.lag(now.uptime).as_secs_f64());
+    snapshot
 }
 
-/// Reads everything of `ledger`, with what `notes` know beside it.
+/// Reads everything of `ledger`, with what `notes` know beside it. Whether records wait is known to the
+/// agent alone.
 pub fn of<S: Store>(
     ledger: &Ledger<S>,
     notes: &Notes,
@@ -149,9 +152,9 @@ fn newest_of_each(interfaces: Vec<Interface>) -> Vec<Interface> {
 fn health<S: Store>(ledger: &Ledger<S>, notes: &Notes, agent: &Agent) -> Health {
     let troubles = &notes.troubles;
     let slots = ledger.slots();
-    let counted = slots.values().filter(|slot| {
-        slot.ended.is_none() && slot.identity.mode.iter().all(|mode| *mode != Mode::Off)
-    });
+    let counted = slots
+        .values()
+        .filter(|slot| slot.ended.is_none() && slot.is_counted());
     let counted = counted.count() + notes.overflowed.len();
     let mut degraded = troubles.sentences();
     degraded.extend(words(ledger, notes));
@@ -160,6 +163,7 @@ fn health<S: Store>(ledger: &Ledger<S>, notes: &Notes, agent: &Agent) -> Health 
         started: agent.started.as_duration().as_secs_f64(),
         coverage: (troubles.wanted, counted.min(troubles.wanted)),
         links: troubles.links.clone(),
+        duplicates_removed: troubles.duplicates_removed,
         attach_failures: troubles
             .attach
             .iter()

@@ -28,7 +28,7 @@ fn parsed(snapshot: Snapshot, level: Level, tcp: Tcp) -> Parsed {
 }
 
 /// Every name of the list of all of Berth's metrics that is about traffic.
-const NAMES: [&str; 47] = [
+const NAMES: [&str; 51] = [
     "berth_pod_receive_bytes_total",
     "berth_pod_transmit_bytes_total",
     "berth_pod_receive_packets_total",
@@ -59,10 +59,13 @@ const NAMES: [&str; 47] = [
     "berth_agent_start_time_seconds",
     "berth_bpf_attach_mode_info",
     "berth_bpf_links",
+    "berth_bpf_duplicate_links_removed_total",
     "berth_bpf_attach_failures_total",
     "berth_bpf_map_entries",
     "berth_bpf_map_max_entries",
     "berth_bpf_map_bytes",
+    "berth_bpf_program_runs_total",
+    "berth_bpf_program_run_seconds_total",
     "berth_counter_audit_drift_ratio",
     "berth_collect_duration_seconds_bucket",
     "berth_collect_duration_seconds_sum",
@@ -71,6 +74,7 @@ const NAMES: [&str; 47] = [
     "berth_series",
     "berth_series_dropped_total",
     "berth_cri_up",
+    "berth_events_lag_seconds",
     "berth_open_netns_fds",
     "process_cpu_seconds_total",
     "process_resident_memory_bytes",
@@ -347,4 +351,20 @@ fn case_35_a_pod_of_the_same_name_takes_the_series_over_with_its_own_time_of_cre
     );
     assert_eq!(parsed.number("berth_pod_info", &[]), "1");
     assert!(parsed.has("berth_pod_info", &[("uid", "uid-next")]));
+}
+
+#[test]
+fn programs_that_were_never_measured_have_no_series() {
+    let mut snapshot = given::node(1);
+    let level = (Level::Default, Tcp::Off);
+    let measured = parsed(snapshot.clone(), level.0, level.1);
+    let of = [("program", "receive")];
+    let runs = measured.number("berth_bpf_program_runs_total", &of);
+    let seconds = measured.number("berth_bpf_program_run_seconds_total", &of);
+    assert_eq!((runs, seconds), ("20000000", "1.000000600"));
+    snapshot.health.programs.clear();
+    let never = parsed(snapshot, level.0, level.1);
+    for family in ["berth_bpf_program_runs", "berth_bpf_program_run_seconds"] {
+        assert!(!never.families.contains_key(family), "{family}");
+    }
 }

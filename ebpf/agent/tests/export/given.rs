@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use traffic_agent::export::Source;
 use traffic_agent::model::{
     Container, ContainerCounts, DeviceCounts, DeviceDirection, Driver, Health, Interface,
-    LinkCount, Mode, Pod, Snapshot, Workload, WorkloadName,
+    LinkCount, Mode, Pod, ProgramRuns, Snapshot, Workload, WorkloadName,
 };
 
 /// A moment that never changes.
@@ -167,7 +167,13 @@ pub(crate) fn node(pods: usize) -> Snapshot {
     snapshot.health.maps = vec![("slots".to_owned(), 3, 4096, 8_388_608)];
     snapshot.health.attach_failures = vec![("receive".to_owned(), "no permission".to_owned(), 1)];
     snapshot.health.degraded = vec!["eth0 of shop/web is counted by its device".to_owned()];
+    snapshot.health.programs = vec![ProgramRuns {
+        program: "receive".to_owned(),
+        runs: 20_000_000,
+        nanoseconds: 1_000_000_600,
+    }];
     snapshot.health.cri_up = Some(true);
+    snapshot.health.events_lag = Some(1.5);
     snapshot
 }
 

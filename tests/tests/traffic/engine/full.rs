@@ -36,11 +36,11 @@ fn case_49_pods_without_a_slot_are_counted_together_and_the_next_pod_has_one_aga
         ground.wait_counted(&pod.name, "tcx");
     }
     until(PATIENCE, "nothing is amiss", || {
-        ground.degraded() == Some(0)
+        ground.degraded() == Some(0.0)
     });
     let (three, four) = (ground.pod("three"), ground.pod("four"));
     until(PATIENCE, "its metrics say so", || {
-        ground.degraded() > Some(0)
+        ground.degraded() > Some(0.0)
     });
     let before = (sent(&[&three, &four]), together(&ground).transmit);
     for pod in [&one, &two, &three, &four] {

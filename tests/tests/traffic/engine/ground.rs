@@ -233,14 +233,22 @@ impl Ground {
     }
 
     /// How many things are not as they should be, by the agent's metrics.
-    pub(crate) fn degraded(&self) -> Option<u64> {
+    pub(crate) fn degraded(&self) -> Option<f64> {
+        self.metric("berth_agent_degraded")
+    }
+
+    /// A metric without labels.
+    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
         let mut curl = self.node.command(debian::require("curl", "curl"));
         let ran = curl
             .args(["--silent", "http://127.0.0.1:9455/metrics"])
             .output();
         let text = String::from_utf8(ran.expect("start curl").stdout).expect("metrics are text");
         let mut lines = text.lines();
-        lines.find_map(|line| line.strip_prefix("berth_agent_degraded ")?.parse().ok())
+        lines.find_map(|line| {
+            let value = line.strip_prefix(name)?.strip_prefix(' ')?;
+            value.parse().ok()
+        })
     }
 
     /// Waits until the pod `name` is counted by `mode` both ways.
@@ -387,7 +395,8 @@ pub(crate) fn quiet(netns: &Netns) {
     });
 }
 
-fn counts(totals: &Value) -> Counts {
+/// The counts among `totals`.
+pub(crate) fn counts(totals: &Value) -> Counts {
     let way = |way: &str| {
         let number = |field: &str| totals[way][field].as_u64().expect("a counter");
         (number("bytes"), number("packets"))

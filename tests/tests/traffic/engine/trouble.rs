@@ -5,13 +5,19 @@ use std::fs;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use e2e::debian;
 use e2e::process::{self, Daemon};
-use e2e::wait::until;
+use e2e::wait::{becomes_true, until};
 use serde_json::Value;
+use traffic_agent::kernel::bpf;
+use traffic_agent::kernel::load::{Constants, Maps, Programs, Way};
 
 use super::ground::{Ground, PATIENCE, Pod};
+
+/// Before the next comparison with the devices.
+const SOON: Duration = Duration::from_secs(20);
 
 /// An agent without the capabilities `without`, as `capsh` spells them.
 fn start_without(ground: &Ground, without: &str) -> Daemon {
@@ -129,7 +135,7 @@ fn case_47_in_a_bpffs_of_its_own_pins_would_be_lost_so_devices_are_read_and_that
         &["a mount of its own", "hostPath"],
     );
     until(PATIENCE, "its metrics say so", || {
-        ground.degraded() > Some(0)
+        ground.degraded() > Some(0.0)
     });
     agent.stop(PATIENCE);
     pod.send(10, 100);
@@ -137,7 +143,7 @@ fn case_47_in_a_bpffs_of_its_own_pins_would_be_lost_so_devices_are_read_and_that
     ground.wait_counted("pod", "tcx");
     pod.assert_exact("the next agent counts all of it");
     until(PATIENCE, "nothing is amiss", || {
-        ground.degraded() == Some(0)
+        ground.degraded() == Some(0.0)
     });
     agent.stop(PATIENCE);
 }
@@ -208,6 +214,86 @@ fn case_22_what_a_user_removes_is_attached_again_and_made_up_for() {
     agent.stop(PATIENCE);
 }
 
+/// By the words of rtnetlink: the next comparison with the device is a minute away.
+#[test]
+fn case_22_filters_that_a_user_removes_from_a_port_are_back_soon() {
+    let ground = Ground::switched();
+    let pod = ground.pod("pod");
+    let mut agent = ground.start(&["--hook", "clsact"]);
+    ground.wait_counted(&pod.name, "clsact");
+    let records = fs::read_dir(ground.node.file("run/attachments")).expect("records");
+    let record = records.map(|entry| entry.unwrap().path()).next();
+    let text = fs::read_to_string(record.expect("a record")).unwrap();
+    let record: Value = serde_json::from_str(&text).unwrap();
+    let port = record["link"]["port"]["name"].as_str().expect("a port");
+    let tc = |arguments: &[&str]| {
+        let mut tc = ground.node.command(debian::require("tc", "iproute2"));
+        let ran = tc.args(arguments).output().expect("start tc");
+        String::from_utf8_lossy(&ran.stdout).into_owned()
+    };
+    let there = || {
+        let shown = |hook| tc(&["filter", "show", "dev", port, hook]).contains("bpf");
+        ["ingress", "egress"].map(shown) == [true; 2]
+    };
+    assert!(there(), "both are there");
+    for removed in ["qdisc del dev PORT clsact", "filter del dev PORT egress"] {
+        let arguments = removed.replace("PORT", port);
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        tc(&arguments);
+        assert!(becomes_true(SOON, there), "{removed}: {}", agent.log());
+        pod.send(30, 100);
+        pod.assert_exact(removed);
+    }
+    agent.stop(PATIENCE);
+}
+
+#[test]
+fn what_counts_an_interface_twice_is_found_removed_and_told() {
+    let ground = Ground::new();
+    let pod = ground.pod("pod");
+    let mut agent = ground.start(&[]);
+    ground.wait_counted(&pod.name, "tcx");
+    agent.stop(PATIENCE);
+    let link = ground.links().remove(0);
+    let pin = ground.pins().join("links").join(&link);
+    let slot = link.split('-').next().expect("a slot");
+    let constants = Constants {
+        slot: slot.parse().expect("a number"),
+        ..Constants::default()
+    };
+    let pins = ground.pins();
+    let mut programs = Programs::load(&constants, Maps::Pinned(&pins)).expect("load programs");
+    let program = programs.descriptor(Way::Transmit).expect("a program");
+    let count = |what: &str| pod.netns.run(|| links_at_egress(what));
+    let own = count("its own");
+    let another = pod.netns.run(|| {
+        let order = bpf::Order::Tail;
+        bpf::attach(program, ifindex(), bpf::Hook::Egress, order).expect("attach another")
+    });
+    assert_eq!(count("both"), own + 1);
+    let mut agent = ground.start(&[]);
+    until(PATIENCE, "the other one is removed", || {
+        count("again") == own
+    });
+    let words = ["was counted twice", "container=sandbox-pod"];
+    says(&ground, &mut agent, &pod, &words);
+    assert!(bpf::link(traffic_agent_open(&pin).as_fd()).is_ok());
+    agent.stop(PATIENCE);
+    drop(another);
+}
+
+fn ifindex() -> u32 {
+    nix::net::if_::if_nametoindex("eth0").expect("its interface")
+}
+
+/// How many programs see what the pod sends. Runs in its namespace.
+fn links_at_egress(what: &str) -> usize {
+    let attached = bpf::attached(ifindex(), bpf::Hook::Egress);
+    attached
+        .unwrap_or_else(|error| panic!("{what}: {error}"))
+        .len()
+}
+
 #[test]
 fn uninstall_removes_everything_and_proves_it() {
     let ground = Ground::new();
@@ -238,8 +324,8 @@ fn uninstall_removes_everything_and_proves_it() {
 
 /// Opens a pinned link, as somebody else may.
 fn traffic_agent_open(pin: &Path) -> std::os::fd::OwnedFd {
-    let opened = traffic_agent::kernel::bpf::open(pin).expect("open a pin");
-    assert!(traffic_agent::kernel::bpf::link(opened.as_fd()).is_ok());
+    let opened = bpf::open(pin).expect("open a pin");
+    assert!(bpf::link(opened.as_fd()).is_ok());
     opened
 }
 

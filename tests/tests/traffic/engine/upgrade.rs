@@ -4,7 +4,7 @@ use std::fs;
 
 use e2e::wait::until;
 
-use super::ground::{Ground, PATIENCE};
+use super::ground::{Ground, PATIENCE, counts};
 use super::kill::{SOON, at_every_place, counts_on, is_attached};
 
 /// Makes this version's maps those of another one, as the agent sees them.
@@ -50,6 +50,29 @@ fn case_45_another_version_is_taken_over_under_traffic_without_a_gap_and_its_sum
         "what had ended is there"
     );
     assert_eq!(ground.links().len(), 2, "each way has one link");
+}
+
+/// Its runtime was killed: the record stays until that cleans up, and the other version's maps do not.
+#[test]
+fn case_27_a_namespace_that_ends_without_del_keeps_no_other_versions_maps() {
+    let ground = Ground::new();
+    let mut agent = ground.start(&SOON);
+    let pod = ground.pod("lost-0");
+    ground.wait_counted("lost-0", "tcx");
+    pod.send(10, 100);
+    pod.assert_exact("before its end");
+    let before = pod.counted();
+    agent.stop(PATIENCE);
+    make_foreign(&ground);
+    drop(pod);
+    let mut agent = ground.start(&SOON);
+    until(PATIENCE, "all is taken over", || is_done(&ground));
+    let shown = ground
+        .shown("lost-0")
+        .expect("it is shown as long as its record");
+    assert_eq!(shown["ended"], false);
+    assert_eq!(counts(&shown["totals"]), before, "nothing is lost");
+    agent.stop(PATIENCE);
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn does_less(ground: &Ground, agent: &mut Daemon, pod: &Pod<'_>, words: &[&str])
         words.iter().all(|word| log.contains(word))
     });
     until(PATIENCE, "its metrics say so", || {
-        ground.degraded() > Some(0)
+        ground.degraded() > Some(0.0)
     });
     assert!(
         ground.lan.netns().ping(pod.address()),
@@ -42,8 +42,10 @@ fn does_all(ground: &Ground, agent: &mut Daemon, pod: &Pod<'_>) {
     pod.send(20, 100);
     pod.assert_exact("all is there");
     until(PATIENCE, "nothing is amiss", || {
-        ground.degraded() == Some(0)
+        ground.degraded() == Some(0.0)
     });
+    let lag = ground.metric("berth_events_lag_seconds");
+    assert_eq!(lag, Some(0.0), "nothing waits");
     let status = ground.agent(&["status"]).output().expect("ask for it");
     assert_eq!(status.status.code(), Some(0), "{status:?}");
     agent.stop(PATIENCE);
@@ -78,6 +80,8 @@ fn case_24_without_cap_sys_admin_alone_no_namespace_is_entered_and_the_next_agen
     let pod = ground.pod("pod");
     let mut agent = start(&ground, &["CAP_SYS_ADMIN"], &[]);
     does_less(&ground, &mut agent, &pod, &["CAP_SYS_ADMIN"]);
+    let lag = || ground.metric("berth_events_lag_seconds");
+    assert!(lag() > Some(0.0), "its record waits: {:?}", lag());
     let status = ground.agent(&["status"]).output().expect("ask for it");
     let said = String::from_utf8_lossy(&status.stdout).into_owned();
     assert_eq!(status.status.code(), Some(2), "{said}");
@@ -141,6 +145,17 @@ fn threads(agent: &Daemon) -> Vec<(String, u64)> {
 }
 
 #[test]
+fn without_cap_sys_admin_programs_are_not_measured_and_it_is_said() {
+    let ground = Ground::switched();
+    let pod = ground.pod("pod");
+    let sample = ["--sample-programs", "10"];
+    let mut agent = start(&ground, &["CAP_SYS_ADMIN"], &sample);
+    let words = ["not measured", "CAP_SYS_ADMIN"];
+    does_less(&ground, &mut agent, &pod, &words);
+    ground.wait_counted(&pod.name, "tcx");
+}
+
+#[test]
 fn threads_that_attach_nothing_have_no_capabilities() {
     const NET_ADMIN: u64 = 1 << 12;
     const PTRACE: u64 = 1 << 19;
@@ -150,8 +165,15 @@ fn threads_that_attach_nothing_have_no_capabilities() {
     let ground = Ground::new();
     let socket = ground.scratch.join("cri.sock").display().to_string();
     // Containers are told apart nowhere: the threads are there all the same.
-    let below = ["--cgroup", "/berth-nowhere", "--cri", &socket];
-    let agent = start(&ground, &[], &below);
+    let told = [
+        "--cgroup",
+        "/berth-nowhere",
+        "--cri",
+        &socket,
+        "--sample-programs",
+        "10",
+    ];
+    let agent = start(&ground, &[], &told);
     let expected: Vec<(String, u64)> = [
         ("collect", BPF),
         ("containers", BPF | PERFMON | NET_ADMIN),
@@ -159,6 +181,7 @@ fn threads_that_attach_nothing_have_no_capabilities() {
         ("http", 0),
         ("http-worker", 0),
         ("http-worker", 0),
+        ("sampler", ADMIN),
         ("signals", 0),
         ("traffic-agent", BPF | PERFMON | NET_ADMIN | PTRACE | ADMIN),
     ]

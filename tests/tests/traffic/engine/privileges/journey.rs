@@ -168,7 +168,8 @@ fn reboot(ground: &Ground, start: Start<'_>) {
 
 /// Metrics, JSON, the page and the stream, by TLS, to who knows the token.
 fn served(ground: &Ground, start: Start<'_>, certificate: &str) {
-    let mut agent = start(&[]);
+    let pod = ground.pod("served-0");
+    let mut agent = start(&["--sample-programs", "10"]);
     let ask = |path: &str, more: &[&str]| {
         let mut curl = ground.node.command(debian::require("curl", "curl"));
         curl.args(["--silent", "--show-error", "--cacert", certificate]);
@@ -187,11 +188,23 @@ fn served(ground: &Ground, start: Start<'_>, certificate: &str) {
         let answer = ask(path, &["--compressed", "--max-time", "10"]);
         assert!(answer.contains(word), "{path}: {answer}");
     }
+    until(PATIENCE, "programs are measured", || {
+        pod.send(20, 100);
+        let answer = ask("/metrics", &[]);
+        let runs = |way: &str| {
+            let name = format!("berth_bpf_program_runs_total{{program=\"{way}\"}} ");
+            let mut lines = answer.lines();
+            let found = lines.find_map(|line| line.strip_prefix(&name)?.parse::<u64>().ok());
+            found.unwrap_or_default()
+        };
+        runs("receive") > 0 && runs("transmit") > 0
+    });
     let stream = ask("/api/v1/stream", &["--no-buffer", "--max-time", "3"]);
     for event in ["event: hello", "event: tick"] {
         assert!(stream.contains(event), "{stream}");
     }
     stop(&mut agent);
+    pod.delete();
 }
 
 /// Ends it in peace, after which its log has no word of a refusal.

@@ -1,17 +1,21 @@
 //! What is written of the agent itself.
 
+mod kernel;
+
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
-use berth_ebpf_common::{ABI, Unattributed};
+use berth_ebpf_common::ABI;
 
+use self::kernel::{attach_modes, attaching, maps, programs};
 use super::durations::Durations;
-use super::families as f;
+use super::families::{agent as f, process, traffic};
 use super::pods::DIRECTIONS;
 use super::process::Process;
-use super::rows::mode_label;
 use super::shelf::Dropped;
 use super::text::{Created, Family, Labels, Text};
-use crate::model::{Health, Interface, Mode, Snapshot};
+use super::words::reason_label;
+use crate::model::{Health, Snapshot};
 
 /// Which quantiles of the drift are shown: from 0 to 100, and as the label says it.
 const QUANTILES: [(usize, &str); 3] = [(50, "0.5"), (90, "0.9"), (100, "1")];
@@ -40,6 +44,7 @@ pub(crate) fn write(text: &mut Text, snapshot: &Snapshot, own: &Own<'_>) {
     attach_modes(text, &snapshot.interfaces, &health.kernel);
     attaching(text, health, &started);
     maps(text, health, &started);
+    programs(text, health, &started);
     audit(text, snapshot, &started);
     unattributed(text, snapshot);
     lookups(text, health, &started);
@@ -69,75 +74,6 @@ fn identity(text: &mut Text, health: &Health) {
     text.sample(&Labels::of(&[("state", "counted")]), counted);
 }
 
-/// One for every way that at least one interface is counted.
-fn attach_modes(text: &mut Text, interfaces: &[Interface], kernel: &str) {
-    text.family(&f::ATTACH_MODE);
-    for (at, hook) in DIRECTIONS.into_iter().enumerate() {
-        let modes = interfaces
-            .iter()
-            .filter(|of| !of.ended)
-            .filter_map(|of| of.mode.get(at));
-        let modes: std::collections::BTreeSet<&Mode> = modes.collect();
-        for mode in modes {
-            let about = [
-                ("hook", hook),
-                ("mode", mode_label(*mode)),
-                ("kernel", kernel),
-            ];
-            text.sample(&Labels::of(&about), 1);
-        }
-    }
-}
-
-fn attaching(text: &mut Text, health: &Health, started: &Created) {
-    text.family(&f::LINKS);
-    let links = health
-        .links
-        .iter()
-        .map(|of| (vec![of.hook, of.state], of.links));
-    for (labels, links) in sums(&["hook", "state"], links) {
-        text.sample(&labels, links);
-    }
-    let failures = health.attach_failures.iter();
-    let failures = failures.map(|(hook, reason, n)| (vec![hook.as_str(), reason.as_str()], *n));
-    counters(
-        text,
-        &f::ATTACH_FAILURES,
-        sums(&["hook", "reason"], failures),
-        started,
-    );
-    counters(
-        text,
-        &f::RESTORED,
-        by_one("source", &health.restored),
-        started,
-    );
-    text.family(&f::OPEN_NETNS);
-    text.sample(&Labels::default(), health.open_netns);
-}
-
-fn maps(text: &mut Text, health: &Health, started: &Created) {
-    let maps: BTreeMap<&str, [u64; 3]> = health
-        .maps
-        .iter()
-        .map(|(name, used, most, bytes)| (name.as_str(), [*used, *most, *bytes]))
-        .collect();
-    let families = [&f::MAP_ENTRIES, &f::MAP_MAX_ENTRIES, &f::MAP_BYTES];
-    for (at, family) in families.into_iter().enumerate() {
-        text.family(family);
-        for (name, numbers) in &maps {
-            let number = numbers.get(at).copied().unwrap_or_default();
-            text.sample(&Labels::of(&[("map", name)]), number);
-        }
-    }
-    counters(
-        text,
-        &f::MAP_FAILURES,
-        by_one("map", &health.map_failures),
-        started,
-    );
-}
-
 fn audit(text: &mut Text, snapshot: &Snapshot, started: &Created) {
     text.family(&f::DRIFT);
     for (at, direction) in DIRECTIONS.into_iter().enumerate() {
@@ -161,7 +97,7 @@ fn audit(text: &mut Text, snapshot: &Snapshot, started: &Created) {
 }
 
 fn unattributed(text: &mut Text, snapshot: &Snapshot) {
-    text.family(&f::UNATTRIBUTED);
+    text.family(&traffic::UNATTRIBUTED);
     let of = snapshot.unattributed.iter().flat_map(|(reason, counts)| {
         let reason = reason_label(*reason);
         let bytes = [counts.receive.bytes, counts.transmit.bytes];
@@ -181,6 +117,10 @@ fn lookups(text: &mut Text, health: &Health, started: &Created) {
     if let Some(up) = health.cri_up {
         text.family(&f::CRI_UP);
         text.sample(&Labels::default(), u8::from(up));
+    }
+    if let Some(lag) = health.events_lag {
+        text.family(&f::EVENTS_LAG);
+        text.sample(&Labels::default(), Float(lag));
     }
 }
 
@@ -202,23 +142,23 @@ fn exporter(text: &mut Text, own: &Own<'_>, started: &Created) {
     }
 }
 
-fn write_process(text: &mut Text, process: &Process) {
+fn write_process(text: &mut Text, of: &Process) {
     let none = Labels::default();
-    text.family(&f::PROCESS_CPU);
-    text.sample(&none, Float(process.cpu_seconds));
+    text.family(&process::CPU);
+    text.sample(&none, Float(of.cpu_seconds));
     let gauges = [
-        (&f::PROCESS_RSS, process.resident_bytes),
-        (&f::PROCESS_VIRTUAL, process.virtual_bytes),
-        (&f::PROCESS_FDS, process.open_fds),
-        (&f::PROCESS_MAX_FDS, process.max_fds),
-        (&f::PROCESS_THREADS, process.threads),
+        (&process::RSS, of.resident_bytes),
+        (&process::VIRTUAL, of.virtual_bytes),
+        (&process::FDS, of.open_fds),
+        (&process::MAX_FDS, of.max_fds),
+        (&process::THREADS, of.threads),
     ];
     for (family, number) in gauges {
         text.family(family);
         text.sample(&none, number);
     }
-    text.family(&f::PROCESS_STARTED);
-    text.sample(&none, Float(process.started));
+    text.family(&process::STARTED);
+    text.sample(&none, Float(of.started));
 }
 
 fn counters(text: &mut Text, family: &Family, of: BTreeMap<Labels, u64>, started: &Created) {
@@ -250,19 +190,10 @@ fn sums<'a>(
     sums
 }
 
-/// Why no container could be named, in labels.
-pub(crate) const fn reason_label(reason: Unattributed) -> &'static str {
-    match reason {
-        Unattributed::PodCgroup => "pod_cgroup",
-        Unattributed::UnknownCgroup => "unknown_cgroup",
-        Unattributed::MapFull => "map_full",
-    }
-}
-
 /// A number as both forms write it, which know other names for what is not finite.
 struct Float(f64);
 
-impl std::fmt::Display for Float {
+impl Display for Float {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             number if number.is_nan() => f.write_str("NaN"),

@@ -3,9 +3,13 @@
 //! Written here and not by the crate `prometheus-client`: that knows no `_created`, has no plain
 //! form, and encodes every label anew for every sample of a row.
 
+mod family;
+mod labels;
+
 use std::fmt::{Display, Write as _};
 
-use jiff::Timestamp;
+pub(crate) use self::family::{Family, Kind};
+pub(crate) use self::labels::{Created, Labels};
 
 /// Which form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,143 +27,6 @@ impl Format {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
             Self::Plain => "text/plain; version=0.0.4; charset=utf-8",
         }
-    }
-}
-
-/// What kind of numbers a family has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Never goes back for one time of creation.
-    Counter,
-    /// Goes anywhere.
-    Gauge,
-    /// Always 1: its labels are what it says.
-    Info,
-    /// Buckets.
-    Histogram,
-    /// Quantiles.
-    Summary,
-}
-
-/// One metric.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Family {
-    /// Its name without `_total` or `_info`.
-    pub(crate) name: &'static str,
-    /// Its kind.
-    pub(crate) kind: Kind,
-    /// Its unit where the name ends in it, else empty.
-    pub(crate) unit: &'static str,
-    /// What it means; without quotes, backslashes and line ends.
-    pub(crate) help: &'static str,
-}
-
-impl Family {
-    /// A counter.
-    pub(crate) const fn counter(
-        name: &'static str,
-        unit: &'static str,
-        help: &'static str,
-    ) -> Self {
-        let kind = Kind::Counter;
-        Self {
-            name,
-            kind,
-            unit,
-            help,
-        }
-    }
-
-    /// A gauge.
-    pub(crate) const fn gauge(name: &'static str, unit: &'static str, help: &'static str) -> Self {
-        let kind = Kind::Gauge;
-        Self {
-            name,
-            kind,
-            unit,
-            help,
-        }
-    }
-
-    /// An info.
-    pub(crate) const fn info(name: &'static str, help: &'static str) -> Self {
-        let kind = Kind::Info;
-        Self {
-            name,
-            kind,
-            unit: "",
-            help,
-        }
-    }
-}
-
-/// Labels, written once and used for every sample of a row.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Labels(String);
-
-impl Labels {
-    /// These, in this order; one that is empty is as good as absent, and is written all the same.
-    pub(crate) fn of(pairs: &[(&str, &str)]) -> Self {
-        let mut labels = Self::default();
-        for (name, value) in pairs {
-            labels.push(name, value);
-        }
-        labels
-    }
-
-    /// The same and one more.
-    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
-        let mut more = self.clone();
-        more.push(name, value);
-        more
-    }
-
-    fn push(&mut self, name: &str, value: &str) {
-        if !self.0.is_empty() {
-            self.0.push(',');
-        }
-        self.0.push_str(name);
-        self.0.push_str("=\"");
-        escape(value, &mut self.0);
-        self.0.push('"');
-    }
-}
-
-/// The three characters that may not stand in a label's value as they are.
-fn escape(value: &str, out: &mut String) {
-    if !value.contains(['\\', '"', '\n']) {
-        out.push_str(value);
-        return;
-    }
-    for character in value.chars() {
-        match character {
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            '\n' => out.push_str("\\n"),
-            other => out.push(other),
-        }
-    }
-}
-
-/// A time as seconds since 1970, ready to be written for every counter of a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Created(String);
-
-impl Created {
-    /// To the millisecond.
-    pub(crate) fn at(time: Timestamp) -> Self {
-        let millis = time.as_millisecond().max(0);
-        Self(format!("{}.{:03}", millis / 1000, millis % 1000))
-    }
-
-    /// The same of seconds since 1970; what is no such number is the beginning of 1970.
-    pub(crate) fn seconds(seconds: f64) -> Self {
-        let seconds = if seconds > 0.0 && seconds.is_finite() {
-            seconds
-        } else {
-            0.0
-        };
-        Self(format!("{seconds:.3}"))
     }
 }
 
@@ -233,7 +100,12 @@ impl Text {
     }
 
     /// A sample of a counter, and since when it counts.
-    pub(crate) fn count(&mut self, labels: &Labels, of: (&str, &str), at: (u64, &Created)) {
+    pub(crate) fn count(
+        &mut self,
+        labels: &Labels,
+        of: (&str, &str),
+        at: (impl Display, &Created),
+    ) {
         let (value, created) = at;
         self.line("_total", labels, of, value);
         self.series += 1;
@@ -274,36 +146,10 @@ impl Text {
     }
 }
 
-impl Kind {
-    const fn open_metrics(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Info => "info",
-            Self::Histogram => "histogram",
-            Self::Summary => "summary",
-        }
-    }
-
-    const fn plain(self) -> &'static str {
-        match self {
-            Self::Info => "gauge",
-            other => other.open_metrics(),
-        }
-    }
-
-    /// What the name of a sample ends in.
-    const fn suffix(self) -> &'static str {
-        match self {
-            Self::Counter => "_total",
-            Self::Info => "_info",
-            Self::Gauge | Self::Histogram | Self::Summary => "",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     const BYTES: Family = Family::counter("x_bytes", "bytes", "Some.");
