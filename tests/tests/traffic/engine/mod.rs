@@ -3,6 +3,7 @@
 mod churn;
 mod figures;
 pub(crate) mod ground;
+pub(crate) mod hook;
 pub(crate) mod kill;
 mod life;
 mod privileges;
