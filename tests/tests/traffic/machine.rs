@@ -4,10 +4,12 @@
 use e2e::vm::tests::pass;
 
 /// All that an emulated processor has time for.
-const ALL: &str = "engine::life engine::restart engine::kill engine::upgrade engine::churn \
-    engine::trouble exact:: containers::cases containers::exact on_debian::hooks";
+const ALL: &str = "engine::life engine::restart engine::upgrade::case_45_another_version_is \
+    engine::churn::case_35 engine::churn::case_48 engine::trouble::case_22 engine::trouble::case_24 \
+    exact:: containers::cases containers::exact on_debian::hooks";
 /// A part that uses every kind of program.
-const PART: &str = "engine::life exact::links containers::exact";
+const PART: &str = "engine::life::case_44_a_macvlan exact::links::case_1_and_2_and_3_a_macvlan \
+    containers::exact";
 
 /// Runs the tests `filter`, or what `BERTH_VM_TESTS` says, behind `preparation`.
 fn count(preparation: &str, filter: &str) {

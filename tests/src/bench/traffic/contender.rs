@@ -140,7 +140,7 @@ impl Contender {
     /// Loads `programs` of the kind, each with its slot and with the maps that are pinned in `folder`,
     /// and what calls them.
     pub(super) fn load(&self, folder: &Path, programs: u32) -> Driver {
-        let (address, slots) = (self.address(), Vec::from_iter(0..programs));
+        let (address, slots) = (self.address(), (0..programs).collect::<Vec<u32>>());
         let mut loader = reference(folder, &address);
         let mut driver = prepared(loader.override_global(constants::SLOT, &0_u32, true));
         classifier(&mut driver, "drive");

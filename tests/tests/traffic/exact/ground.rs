@@ -25,8 +25,8 @@ use traffic_agent::kernel::load::{Constants, Maps, Programs, Way};
 
 use super::hooks;
 
-/// How long anything may take on a machine that is busy.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long anything may take on a machine that is busy, or whose processor is emulated.
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// The slot that the container is counted into.
 const SLOT: u32 = 3;
@@ -334,7 +334,7 @@ impl Ground {
         // A packet whose tag is in it is untagged behind the counter of its own device.
         let tags = case.contains("tags");
         let mut seen = [Both::default(); 4];
-        let equal = becomes_true(Duration::from_secs(10), || {
+        let equal = becomes_true(Duration::from_secs(30), || {
             let now = self.look();
             for ((seen, now), before) in seen.iter_mut().zip(now).zip(self.beginning.get()) {
                 *seen = now.since(before);
