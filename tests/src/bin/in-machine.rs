@@ -15,7 +15,7 @@ use e2e::vm;
 const DEADLINE: Duration = Duration::from_mins(30);
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).map(quoted).collect();
+    let words: Vec<String> = std::env::args().skip(1).map(|word| quoted(&word)).collect();
     let ran = vm::run(&words.join(" "), DEADLINE);
     let mut stdout = std::io::stdout().lock();
     write!(stdout, "{}{}", ran.output, ran.console).expect("write what it printed");
@@ -24,6 +24,6 @@ fn main() -> ExitCode {
 }
 
 /// As bash takes it for one word.
-fn quoted(word: String) -> String {
+fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
