@@ -182,7 +182,8 @@ fn case_22_a_qdisc_that_a_user_removes_is_added_again_and_its_gap_made_up_for() 
     process::output(tc.args(["qdisc", "del", "dev", "eth0", "clsact"]));
     assert_eq!(filters(&pod), 0);
     pod.send(30, 100);
-    until(PATIENCE, "the filters are back", || filters(&pod) == 2);
+    // It looks for them once a minute.
+    until(PATIENCE * 3, "the filters are back", || filters(&pod) == 2);
     pod.assert_exact("the gap was made up for");
     agent.stop(PATIENCE);
     let said = process::output(&mut ground.agent(&["uninstall"]));
