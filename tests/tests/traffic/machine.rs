@@ -5,7 +5,8 @@ use e2e::vm::tests::pass;
 
 /// All that an emulated processor has time for.
 const ALL: &str = "engine::life engine::restart engine::upgrade::case_45_another_version_is \
-    engine::churn::case_35 engine::churn::case_48 engine::trouble::case_22 engine::trouble::case_24 \
+    engine::kill::case_29_killed_anywhere_while_it_attaches engine::churn::case_35 \
+    engine::churn::case_48 engine::trouble::case_22 engine::trouble::case_24 \
     exact:: containers::cases containers::exact on_debian::hooks";
 /// A part that uses every kind of program.
 const PART: &str = "engine::life::case_44_a_macvlan exact::links::case_1_and_2_and_3_a_macvlan \
