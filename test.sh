@@ -43,17 +43,25 @@ stage_build() {
 # mounts and processes, goes with them. bash stays as their first process, to reap orphans.
 stage_test() { enclosed cargo nextest run --workspace --locked --profile "${PROFILE:-ci}"; }
 
-# What needs Debian's kernel, in a virtual machine whose processor is emulated: a quarter of an
-# hour on two cores.
+# What needs Debian's kernel, in virtual machines whose processor is emulated: an hour on two cores.
 stage_vm() {
+    local runner=CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER
     scripts/setup.sh vm
-    cargo build --locked -p berth-cni -p cnictl --bins
+    cargo build --locked -p berth-cni -p cnictl -p traffic-agent -p e2e --bins
     cargo build --locked -p berth-cni --features fault-injection --bin berth-faults --bin berth-ipam-faults
+    cargo build --locked -p traffic-agent --features fault-injection --bin traffic-agent-faults
     enclosed cargo test --locked -p e2e --test plugin -- --ignored --nocapture machine::
+    # One machine after the other: what the agent does is watched for so long, and no longer.
+    enclosed cargo test --locked -p e2e --test traffic -- --ignored --nocapture --test-threads=1 machine::
+    enclosed env "$runner=$(target_folder)/debug/in-machine" cargo test --locked -p traffic-agent --test programs
 }
+
+# Where cargo builds, from the root.
+target_folder() { realpath "${CARGO_TARGET_DIR:-target}"; }
 
 # Runs a command below a folder of its own, as above.
 enclosed() {
+    [ -z "${folder:-}" ] || rm -rf "$folder"
     sweep_folders
     folder=$(mktemp -d "$FOLDERS.XXXXXX")
     # Some tests become another user, who has to come through.

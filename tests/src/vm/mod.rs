@@ -7,6 +7,7 @@
 
 mod image;
 mod kernel;
+pub mod tests;
 
 use std::fs;
 use std::path::{Path, PathBuf};

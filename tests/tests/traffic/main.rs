@@ -10,4 +10,6 @@
 mod containers;
 mod engine;
 mod exact;
+mod machine;
+mod on_debian;
 mod page;

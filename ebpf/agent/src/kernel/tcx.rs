@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::AsFd as _;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use nix::libc;
 
@@ -109,6 +110,17 @@ pub(super) fn links(device: &Device, place: &Place, slots_map: u32) -> [u64; 2] 
 /// Whether a program counts into our map, whoever has attached it.
 fn is_ours(found: &bpf::Attached, slots_map: u32) -> bool {
     bpf::maps_of(found.program).is_ok_and(|maps| maps.contains(&slots_map))
+}
+
+/// Whether the kernel has TCX, as far as it can be told without attaching anything.
+pub(super) fn is_there() -> bool {
+    /// `lo`, which every namespace has.
+    const LOOPBACK: u32 = 1;
+    static THERE: LazyLock<bool> = LazyLock::new(|| {
+        let asked = bpf::attached(LOOPBACK, Hook::Ingress).map_err(failed("look at a hook"));
+        !asked.is_err_and(|error| is_unknown(&error))
+    });
+    *THERE
 }
 
 /// Whether the kernel does not know TCX: older than 6.6, or without `CONFIG_NET_XGRESS`.

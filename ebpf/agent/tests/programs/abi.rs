@@ -3,6 +3,7 @@
 use aya::maps::{Map, MapInfo};
 use berth_ebpf_common as abi;
 use berth_ebpf_common::constants::{LEVEL_DEFAULT, LEVEL_DETAIL, LEVEL_MIN};
+use traffic_agent::kernel::bpf::{self, Hook};
 use traffic_agent::kernel::load::{Constants, MAPS, Maps, OBJECT, Programs, Way};
 
 use crate::run::{Bench, constants};
@@ -79,6 +80,8 @@ fn the_kernel_takes_every_program_with_every_constant() {
 /// to follow for each scope and protocol by itself takes it half a second.
 #[test]
 fn the_kernel_proves_every_program_in_few_steps() {
+    let most = most_steps();
+    let mut beyond = Vec::new();
     for level in [LEVEL_MIN, LEVEL_DEFAULT, LEVEL_DETAIL] {
         for tcp in [0, 1] {
             let constants = Constants {
@@ -90,9 +93,21 @@ fn the_kernel_proves_every_program_in_few_steps() {
                 let program = programs.classifier(way).expect("load a program");
                 let info = program.info().expect("describe a program");
                 let steps = info.verified_instruction_count().expect("Linux 5.16");
-                assert!(steps < 20_000, "level {level}, TCP {tcp}, {way:?}: {steps}");
+                if steps >= most {
+                    beyond.push(format!("level {level}, TCP {tcp}, {way:?}: {steps}"));
+                }
             }
         }
+    }
+    assert!(beyond.is_empty(), "{most} steps or more: {beyond:?}");
+}
+
+/// What is few. Kernels before TCX follow more again than later ones, when a function's end is known
+/// with other numbers.
+fn most_steps() -> u32 {
+    match bpf::attached(1, Hook::Ingress) {
+        Ok(_) => 20_000,
+        Err(_) => 60_000,
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::peer::{Count, Peer, count};
 use super::pod::{Group, id};
 use crate::engine::ground::Ground;
+use crate::engine::hook::hook;
 
 /// What of `counts` went by the loopback interface: received and sent.
 fn loopback(counts: &Value) -> [Count; 2] {
@@ -76,7 +77,7 @@ fn case_14_what_the_kernel_answers_is_no_containers() {
     let _agent = ground.start(&["--cgroup", &cgroups.path(), "--cri", "none"]);
     let _workers = [pod.container(&a), pod.container(&b)];
     pod.wait_split(&[&short_a, &short_b]);
-    ground.wait_counted("web-0", "tcx");
+    ground.wait_counted("web-0", hook());
 
     let address = pod.netns.addresses("eth0")[0].to_string();
     let mut ping = ground
@@ -107,7 +108,7 @@ fn a_pods_connections_are_counted_where_that_is_asked_for() {
     peer.face(&ground.lan, &pod.netns);
     let _agent = ground.start(&["--cgroup", &cgroups.path(), "--cri", "none", "--tcp"]);
     let mut worker = pod.container(&id('a').0);
-    ground.wait_counted("web-0", "tcx");
+    ground.wait_counted("web-0", hook());
     e2e::wait::until(
         crate::engine::ground::PATIENCE,
         "its TCP is looked at",

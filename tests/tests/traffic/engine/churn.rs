@@ -7,6 +7,7 @@ use e2e::process::Daemon;
 use e2e::wait::{becomes_true, until};
 
 use super::ground::{Counts, Ground, PATIENCE, Pod};
+use super::hook::hook;
 
 /// How many pods, and how often.
 fn size() -> (usize, usize) {
@@ -53,10 +54,10 @@ fn case_28_pods_come_and_go_and_no_pin_slot_descriptor_or_namespace_is_left() {
     let (pods, rounds) = size();
     // What it opens once, it has opened by then.
     let first = ground.pod("first");
-    ground.wait_counted("first", "tcx");
+    ground.wait_counted("first", hook());
     first.delete();
     drop(first);
-    until(PATIENCE, "it is folded", || ground.links().is_empty());
+    ground.wait_folded("first");
     let before = descriptors(&agent);
     let mut sum = Counts::default();
     for _ in 0..rounds {
@@ -64,7 +65,7 @@ fn case_28_pods_come_and_go_and_no_pin_slot_descriptor_or_namespace_is_left() {
             .map(|n| ground.pod(&format!("churn{n}-x2x7z")))
             .collect();
         until(PATIENCE * 3, "all are counted", || {
-            ground.links().len() == pods.len() * 2
+            ground.counted_by(hook()) == pods.len()
         });
         for pod in &pods {
             pod.send(3, 64);
@@ -114,7 +115,7 @@ fn what_was_there_before_the_agent_does_not_keep_it_from_answering() {
     let shown = ground.snapshot();
     assert!(shown["interfaces"].is_array());
     until(PATIENCE, "all are counted", || {
-        ground.links().len() == pods.len() * 2
+        ground.counted_by(hook()) == pods.len()
     });
     for pod in &pods {
         pod.assert_exact_among_others("it began with the device's counters");
@@ -127,7 +128,7 @@ fn case_35_a_pod_of_the_same_name_takes_the_place_of_the_one_before() {
     let ground = Ground::new();
     let mut agent = ground.start(&["--show-ended", "60"]);
     let first = ground.pod("db-0");
-    ground.wait_counted("db-0", "tcx");
+    ground.wait_counted("db-0", hook());
     first.send(50, 100);
     first.assert_exact("the first");
     let before = first.counted();
@@ -139,7 +140,7 @@ fn case_35_a_pod_of_the_same_name_takes_the_place_of_the_one_before() {
             .is_some_and(|shown| shown["ended"] == true)
     });
     let second = ground.pod("db-0");
-    ground.wait_counted("db-0", "tcx");
+    ground.wait_counted("db-0", hook());
     second.assert_exact("the second begins anew");
     let shown = ground.snapshot();
     assert_eq!(
@@ -162,7 +163,7 @@ fn case_48_after_a_reboot_the_workloads_go_on_from_the_file() {
     let ground = Ground::new();
     let mut agent = ground.start(&[]);
     let pod = ground.pod("web-0");
-    ground.wait_counted("web-0", "tcx");
+    ground.wait_counted("web-0", hook());
     pod.send(20, 100);
     pod.assert_exact("before");
     let before = ground.workload("web").expect("a sum");

@@ -251,6 +251,15 @@ impl Ground {
         })
     }
 
+    /// How many pods are counted by `mode` both ways.
+    pub(crate) fn counted_by(&self, mode: &str) -> usize {
+        let snapshot = self.snapshot();
+        let interfaces = snapshot["interfaces"].as_array().into_iter().flatten();
+        interfaces
+            .filter(|shown| shown["mode"] == json!([mode, mode]) && shown["ended"] == false)
+            .count()
+    }
+
     /// Waits until the pod `name` is counted by `mode` both ways.
     pub(crate) fn wait_counted(&self, name: &str, mode: &str) {
         until(PATIENCE, &format!("{name} is counted by {mode}"), || {

@@ -11,6 +11,7 @@ use e2e::process::Daemon;
 use e2e::wait::{becomes_true, until};
 
 use super::ground::{Ground, PATIENCE, Pod};
+use super::hook::hook;
 
 /// How the program under test is built.
 const BUILD: &str =
@@ -123,9 +124,9 @@ fn case_29_killed_anywhere_while_it_attaches_the_next_agent_counts_every_packet_
             pod.send(10, 100);
             pod
         },
-        |pod| is_attached(&ground, pod, "tcx"),
+        |pod| is_attached(&ground, pod, hook()),
         |pod, place| {
-            counts_on(&ground, pod, &[], "tcx", place);
+            counts_on(&ground, pod, &[], hook(), place);
             pod.delete();
         },
     );
@@ -137,7 +138,7 @@ fn case_29_killed_anywhere_while_programs_are_replaced_no_packet_is_lost() {
     let counted = |name: &str| {
         let pod = ground.pod(name);
         let mut agent = ground.start(&SOON);
-        ground.wait_counted(name, "tcx");
+        ground.wait_counted(name, hook());
         pod.assert_exact("before the replacement");
         agent.stop(PATIENCE);
         pod
@@ -156,7 +157,7 @@ fn case_29_killed_anywhere_while_programs_are_replaced_no_packet_is_lost() {
             becomes_true(Duration::from_secs(2), || false) || pod.counted() == pod.device()
         },
         |pod, place| {
-            counts_on(&ground, pod, &["--level", "detail"], "tcx", place);
+            counts_on(&ground, pod, &["--level", "detail"], hook(), place);
             pod.delete();
         },
     );
@@ -172,7 +173,7 @@ fn case_29_killed_anywhere_while_it_falls_back_every_packet_is_counted_once() {
             |name| {
                 let pod = ground.pod(name);
                 let mut agent = ground.start(&SOON);
-                ground.wait_counted(name, "tcx");
+                ground.wait_counted(name, hook());
                 agent.stop(PATIENCE);
                 pod.send(10, 100);
                 pod
@@ -180,7 +181,7 @@ fn case_29_killed_anywhere_while_it_falls_back_every_packet_is_counted_once() {
             |pod| is_attached(&ground, pod, mode),
             |pod, place| {
                 counts_on(&ground, pod, &["--hook", mode], mode, place);
-                counts_on(&ground, pod, &[], "tcx", place);
+                counts_on(&ground, pod, &[], hook(), place);
                 pod.delete();
             },
         );
@@ -197,7 +198,7 @@ fn case_29_killed_anywhere_while_it_folds_the_workload_has_every_packet_once() {
         |name| {
             let pod = ground.pod(name);
             let mut agent = ground.start(&SOON);
-            ground.wait_counted(name, "tcx");
+            ground.wait_counted(name, hook());
             pod.send(25, 100);
             pod.assert_exact("before its end");
             agent.stop(PATIENCE);

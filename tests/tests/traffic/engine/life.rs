@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::ground::Ground;
+use super::hook::hook;
 
 fn from_beginning_to_end(ground: &Ground) {
     let mut agent = ground.start(&["--show-ended", "2"]);
     let pod = ground.pod("web-7d4b9c6f5d-x2x7z");
-    ground.wait_counted(&pod.name, "tcx");
+    ground.wait_counted(&pod.name, hook());
     pod.send(200, 100);
     assert!(
         ground.lan.netns().ping(pod.address()),

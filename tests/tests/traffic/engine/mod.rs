@@ -4,6 +4,7 @@ mod churn;
 mod figures;
 mod full;
 pub(crate) mod ground;
+pub(crate) mod hook;
 pub(crate) mod kill;
 mod life;
 mod privileges;

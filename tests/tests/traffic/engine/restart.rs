@@ -1,6 +1,7 @@
 //! Agents that come and go under traffic.
 
 use super::ground::{Ground, PATIENCE};
+use super::hook::hook;
 
 /// How often, by whether the long tests were asked for.
 fn rounds() -> usize {
@@ -15,7 +16,7 @@ fn case_44_agents_are_killed_and_started_under_traffic_and_no_packet_is_lost_or_
     let ground = Ground::new();
     let mut agent = ground.start(&[]);
     let pod = ground.pod("loaded");
-    ground.wait_counted("loaded", "tcx");
+    ground.wait_counted("loaded", hook());
     pod.assert_exact("before");
     pod.under_load(|| {
         for round in 0..rounds() {
@@ -23,7 +24,7 @@ fn case_44_agents_are_killed_and_started_under_traffic_and_no_packet_is_lost_or_
             // Every other one has other programs to put in the place of those that are there.
             let level = if round % 2 == 0 { "detail" } else { "default" };
             agent = ground.start(&["--level", level]);
-            ground.wait_counted("loaded", "tcx");
+            ground.wait_counted("loaded", hook());
         }
     });
     pod.assert_exact("after all restarts");

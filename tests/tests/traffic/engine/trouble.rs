@@ -15,6 +15,7 @@ use traffic_agent::kernel::bpf;
 use traffic_agent::kernel::load::{Constants, Maps, Programs, Way};
 
 use super::ground::{Ground, PATIENCE, Pod};
+use super::hook::hook;
 
 /// Before the next comparison with the devices.
 const SOON: Duration = Duration::from_secs(20);
@@ -58,7 +59,7 @@ fn case_24_without_one_capability_the_agent_says_which_goes_on_and_the_next_one_
         agent.stop(PATIENCE);
         pod.send(10, 100);
         let mut agent = ground.start(&[]);
-        ground.wait_counted(&pod.name, "tcx");
+        ground.wait_counted(&pod.name, hook());
         pod.assert_exact(without);
         agent.stop(PATIENCE);
         pod.delete();
@@ -86,7 +87,7 @@ fn case_26_a_second_agent_is_refused_and_the_first_is_named() {
     let ground = Ground::new();
     let pod = ground.pod("pod");
     let mut first = ground.start(&[]);
-    ground.wait_counted(&pod.name, "tcx");
+    ground.wait_counted(&pod.name, hook());
     let second = ground.agent(&[]).output().expect("start the second");
     assert_eq!(second.status.code(), Some(1));
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
@@ -158,7 +159,7 @@ fn hostile_records_are_named_and_nobody_elses_counting_changes() {
     let ground = Ground::new();
     let pod = ground.pod("pod");
     let mut agent = ground.start(&["--show-ended", "1"]);
-    ground.wait_counted(&pod.name, "tcx");
+    ground.wait_counted(&pod.name, hook());
     let records = ground.node.file("run/attachments");
     let own = fs::read_dir(&records)
         .unwrap()
@@ -295,11 +296,41 @@ fn links_at_egress(what: &str) -> usize {
 }
 
 #[test]
+fn case_22_a_qdisc_that_a_user_removes_is_added_again_and_its_gap_made_up_for() {
+    let ground = Ground::new();
+    let pod = ground.pod("pod");
+    let mut agent = ground.start(&["--hook", "clsact"]);
+    ground.wait_counted(&pod.name, "clsact");
+    assert_eq!(filters(&pod), 2);
+    let mut tc = pod.netns.command(debian::require("tc", "iproute2"));
+    process::output(tc.args(["qdisc", "del", "dev", "eth0", "clsact"]));
+    assert_eq!(filters(&pod), 0);
+    pod.send(30, 100);
+    // It looks for them once a minute.
+    until(PATIENCE * 3, "the filters are back", || filters(&pod) == 2);
+    pod.assert_exact("the gap was made up for");
+    agent.stop(PATIENCE);
+    let said = process::output(&mut ground.agent(&["uninstall"]));
+    assert!(said.contains("nothing is left"), "{said}");
+    assert_eq!(filters(&pod), 0, "uninstalled");
+}
+
+/// How many filters are on the pod's interface.
+fn filters(pod: &Pod<'_>) -> usize {
+    let shown = |way: &str| {
+        let mut tc = pod.netns.command(debian::require("tc", "iproute2"));
+        let shown = process::output(tc.args(["filter", "show", "dev", "eth0", way]));
+        shown.lines().filter(|line| line.contains("handle")).count()
+    };
+    shown("ingress") + shown("egress")
+}
+
+#[test]
 fn uninstall_removes_everything_and_proves_it() {
     let ground = Ground::new();
     let pod = ground.pod("pod");
     let mut agent = ground.start(&[]);
-    ground.wait_counted(&pod.name, "tcx");
+    ground.wait_counted(&pod.name, hook());
     let refused = ground.agent(&["uninstall"]).output().expect("uninstall");
     assert_eq!(refused.status.code(), Some(1), "while an agent runs");
     agent.stop(PATIENCE);
@@ -317,7 +348,7 @@ fn uninstall_removes_everything_and_proves_it() {
     assert!(!berth.exists(), "the folder is gone");
     assert!(ground.lan.netns().ping(pod.address()));
     let mut agent = ground.start(&[]);
-    ground.wait_counted("pod", "tcx");
+    ground.wait_counted("pod", hook());
     pod.assert_exact("it begins again from the device");
     agent.stop(PATIENCE);
 }
@@ -331,7 +362,7 @@ fn traffic_agent_open(pin: &Path) -> std::os::fd::OwnedFd {
 
 impl KillWhenCounted for Daemon {
     fn kill_when_counted(mut self, ground: &Ground, pod: &Pod<'_>) {
-        ground.wait_counted(&pod.name, "tcx");
+        ground.wait_counted(&pod.name, hook());
         self.kill();
     }
 }

@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::fs;
 use std::net::IpAddr;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use aya::maps::{Array, MapData};
@@ -20,12 +20,13 @@ use e2e::netns::Netns;
 use e2e::ovs::{BRIDGE, Ovs};
 use e2e::process;
 use e2e::wait::{becomes_true, until};
-use nix::net::if_::if_nametoindex;
-use traffic_agent::kernel::bpf::{self, Hook, Order};
+use traffic_agent::kernel::bpf::Hook;
 use traffic_agent::kernel::load::{Constants, Maps, Programs, Way};
 
-/// How long anything may take on a machine that is busy.
-const PATIENCE: Duration = Duration::from_mins(1);
+use super::hooks;
+
+/// How long anything may take on a machine that is busy, or whose processor is emulated.
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// The slot that the container is counted into.
 const SLOT: u32 = 3;
@@ -177,27 +178,27 @@ impl Ground {
     }
 
     fn attach(&mut self) -> Vec<OwnedFd> {
-        let both = Way::BOTH.map(|way| {
-            let hook = self.hook(way);
-            let program = self.programs.descriptor(way).expect("the program");
-            (program.try_clone_to_owned().expect("a descriptor"), hook)
-        });
-        let (netns, device) = self.place();
+        let both = Way::BOTH.map(|way| (way, self.hook(way)));
+        let Self {
+            programs,
+            container,
+            node,
+            link,
+            ..
+        } = self;
+        let (netns, device) = place(*link, container, node);
         netns.run(|| {
-            let ifindex = if_nametoindex(device).expect("the interface");
-            let attached = both.map(|(program, hook)| {
-                bpf::attach(program.as_fd(), ifindex, hook, Order::Head).expect("attach a program")
+            let attached = both.map(|(way, hook)| {
+                let program = programs.classifier(way).expect("the program");
+                hooks::attach(program, device, hook)
             });
-            attached.into()
+            attached.into_iter().flatten().collect()
         })
     }
 
     /// Where the programs are.
     pub(crate) fn place(&self) -> (&Netns, &'static str) {
-        match self.link {
-            Link::Macvlan | Link::Veth => (&self.container, ETH),
-            Link::Ovs => (self.node.netns(), PORT),
-        }
+        place(self.link, &self.container, &self.node)
     }
 
     pub(crate) fn hook(&self, way: Way) -> Hook {
@@ -333,7 +334,7 @@ impl Ground {
         // A packet whose tag is in it is untagged behind the counter of its own device.
         let tags = case.contains("tags");
         let mut seen = [Both::default(); 4];
-        let equal = becomes_true(Duration::from_secs(10), || {
+        let equal = becomes_true(Duration::from_secs(30), || {
             let now = self.look();
             for ((seen, now), before) in seen.iter_mut().zip(now).zip(self.beginning.get()) {
                 *seen = now.since(before);
@@ -388,6 +389,14 @@ impl Family {
             Self::V4 => IpAddr::from([10, 20, 1, last]),
             Self::V6 => IpAddr::from([0xfd20, 0, 0, 0, 0, 0, 0, u16::from(last)]),
         }
+    }
+}
+
+/// Where the programs of a container go.
+fn place<'a>(link: Link, container: &'a Netns, node: &'a Node) -> (&'a Netns, &'static str) {
+    match link {
+        Link::Macvlan | Link::Veth => (container, ETH),
+        Link::Ovs => (node.netns(), PORT),
     }
 }
 

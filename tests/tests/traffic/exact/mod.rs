@@ -3,5 +3,6 @@
 
 mod flows;
 mod ground;
+mod hooks;
 mod links;
 mod others;

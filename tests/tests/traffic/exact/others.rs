@@ -3,38 +3,36 @@
 use std::io::{Read as _, Write as _};
 
 use aya::maps::Array;
-use aya::programs::tc::TcAttachOptions;
-use aya::programs::{LinkOrder, Program, TcAttachType};
+use aya::programs::Program;
 use aya::{Ebpf, EbpfLoader};
 use berth_ebpf_common::SlotValue;
+use traffic_agent::kernel::bpf::Hook;
 
 use super::flows::{self, From};
 use super::ground::{ETH, Family, Ground, Link};
+use super::hooks::{Beside, attach_beside};
 
 /// Among others a program that gives every packet on, and counts in an array of its own.
 static OTHERS: &[u8] = aya::include_bytes_aligned!("../../../../ebpf/bench.o");
 
 /// Attaches the other program to both directions of the container's interface.
-fn attach(ground: &Ground, order: fn() -> LinkOrder) -> Ebpf {
+fn attach(ground: &Ground, beside: Beside) -> Ebpf {
     let mut object = EbpfLoader::new().btf(None).load(OTHERS).expect("load");
     let Some(Program::SchedClassifier(other)) = object.program_mut("array") else {
         panic!("the object has its program");
     };
     other.load().expect("load a program (run as root)");
-    for hook in [TcAttachType::Ingress, TcAttachType::Egress] {
-        let options = TcAttachOptions::TcxOrder(order());
-        let attached = ground
+    for hook in [Hook::Ingress, Hook::Egress] {
+        ground
             .container
-            .run(|| other.attach_with_options(ETH, hook, options));
-        attached.expect("attach a program");
+            .run(|| attach_beside(other, ETH, hook, beside));
     }
     object
 }
 
 #[test]
 fn case_17_another_program_before_or_behind_ours_still_runs_and_changes_nothing() {
-    let orders: [fn() -> LinkOrder; 2] = [LinkOrder::first, LinkOrder::last];
-    for theirs in orders {
+    for theirs in [Beside::Before, Beside::Behind] {
         let ground = Ground::new(Link::Veth);
         let object = attach(&ground, theirs);
         ground.is_exact("with another program", |ground| {

@@ -109,8 +109,9 @@ impl Hooks for Kernel {
 
     fn keeps(&self, mode: [Mode; 2]) -> bool {
         match self.manner.choice {
-            Choice::Auto | Choice::Tcx => mode == [Mode::Tcx; 2],
-            Choice::Clsact => mode == [Mode::Clsact; 2],
+            Choice::Tcx => mode == [Mode::Tcx; 2],
+            Choice::Auto if tcx::is_there() => mode == [Mode::Tcx; 2],
+            Choice::Auto | Choice::Clsact => mode == [Mode::Clsact; 2],
             Choice::Device => mode == [Mode::Device; 2],
         }
     }
