@@ -22,8 +22,14 @@ pub(super) struct Live<S> {
 impl<S: Store> Live<S> {
     /// What is not as it should be, a sentence each.
     pub(super) fn sentences(&self) -> BTreeSet<String> {
-        let sentences = self.shared.notes().troubles.sentences();
-        let mut all: BTreeSet<String> = sentences.into_iter().collect();
+        let notes = self.shared.notes();
+        let mut all: BTreeSet<String> = notes.troubles.sentences().into_iter().collect();
+        if !notes.overflowed.is_empty() {
+            let said = "no slot is left: further interfaces are counted together, as the workload \
+                        \"overflow\", until others end";
+            all.insert(said.to_owned());
+        }
+        drop(notes);
         let containers = self.containers.iter();
         all.extend(containers.flat_map(|containers| containers.sentences()));
         all.extend(self.sampler.iter().filter_map(|sampler| sampler.problem()));

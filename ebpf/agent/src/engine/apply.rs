@@ -16,8 +16,6 @@ use crate::observe::Found;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
-/// How long a packet that the device has counted may be on its way to a program.
-const ON_THE_WAY: Duration = Duration::from_millis(5);
 /// How often a device is looked at, for a moment in which nothing is counted.
 const LOOKS: usize = 8;
 
@@ -179,7 +177,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
                 return Ok(());
             };
             if uncounted.contains(&false) {
-                std::thread::park_timeout(ON_THE_WAY);
+                self.hooks.settle();
             }
             let ledger = self.shared.ledger();
             for (most, found) in missed

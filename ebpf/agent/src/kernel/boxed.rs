@@ -38,6 +38,8 @@ impl Hooks for DeviceOnly {
         Ok(())
     }
 
+    fn settle(&mut self) {}
+
     fn tell(&mut self, _scopes: &Scopes) -> io::Result<()> {
         Ok(())
     }
@@ -70,6 +72,10 @@ impl Hooks for Box<dyn Hooks> {
 
     fn detach(&mut self, target: &Target) -> Result<(), AttachError> {
         self.as_mut().detach(target)
+    }
+
+    fn settle(&mut self) {
+        self.as_mut().settle();
     }
 
     fn tell(&mut self, scopes: &Scopes) -> io::Result<()> {

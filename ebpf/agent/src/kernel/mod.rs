@@ -2,6 +2,7 @@
 //!
 //! [`hooks::Hooks`] is the narrow way to interfaces, [`crate::ledger::Store`] the one to the maps.
 
+mod backlog;
 mod boxed;
 pub mod bpf;
 pub mod bpffs;

@@ -8,6 +8,7 @@ use e2e::process::Daemon;
 use e2e::wait::until;
 
 use super::ground::{Counts, Ground, PATIENCE, Pod};
+use super::hook::hook;
 use super::kill::{SOON, faults};
 
 /// An agent with two slots.
@@ -33,12 +34,14 @@ fn case_49_pods_without_a_slot_are_counted_together_and_the_next_pod_has_one_aga
     let mut agent = start(&ground);
     let (one, two) = (ground.pod("one"), ground.pod("two"));
     for pod in [&one, &two] {
-        ground.wait_counted(&pod.name, "tcx");
+        ground.wait_counted(&pod.name, hook());
     }
     until(PATIENCE, "nothing is amiss", || {
         ground.degraded() == Some(0.0)
     });
     let (three, four) = (ground.pod("three"), ground.pod("four"));
+    let said = "no slot is left";
+    until(PATIENCE, "the agent says so", || agent.log().contains(said));
     until(PATIENCE, "its metrics say so", || {
         ground.degraded() > Some(0.0)
     });
@@ -56,7 +59,7 @@ fn case_49_pods_without_a_slot_are_counted_together_and_the_next_pod_has_one_aga
     one.delete();
     ground.wait_folded("one");
     let five = ground.pod("five");
-    ground.wait_counted("five", "tcx");
+    ground.wait_counted("five", hook());
     five.send(5, 100);
     five.assert_exact_among_others("it has the slot that is free again");
     agent.stop(PATIENCE);
@@ -86,10 +89,10 @@ fn case_49_with_the_map_of_workloads_full_what_ends_is_in_the_sum_of_all_others(
     let ground = Ground::new();
     let mut agent = ground.start(&SOON);
     let known = ground.pod("known-0");
-    ground.wait_counted("known-0", "tcx");
+    ground.wait_counted("known-0", hook());
     fill(&ground);
     let new = ground.pod("new-0");
-    ground.wait_counted("new-0", "tcx");
+    ground.wait_counted("new-0", hook());
     known.send(10, 100);
     new.send(20, 100);
     known.assert_exact_among_others("its workload has its place");
@@ -107,7 +110,7 @@ fn case_49_with_the_map_of_workloads_full_what_ends_is_in_the_sum_of_all_others(
     agent.kill();
     let mut agent = ground.start(&[]);
     let last = ground.pod("last-0");
-    ground.wait_counted("last-0", "tcx");
+    ground.wait_counted("last-0", hook());
     last.assert_exact_among_others("the next agent goes on");
     assert!(
         fs::exists(ground.pins().join("slots")).expect("look"),

@@ -188,6 +188,7 @@ impl Hooks for Kernel {
         }
         Ok(())
     }
+    fn settle(&mut self) {}
     fn tell(&mut self, _scopes: &Scopes) -> io::Result<()> {
         Ok(())
     }

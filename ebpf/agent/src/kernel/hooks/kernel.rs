@@ -7,7 +7,7 @@ use super::{AttachError, Attached, Choice, Hooks, Look, Manner, Target};
 use crate::kernel::device::{self, Device, Which};
 use crate::kernel::load::{Constants, Maps, Programs, Way};
 use crate::kernel::pins::{self, Pin, PinName};
-use crate::kernel::{clsact, netns, tcx};
+use crate::kernel::{backlog, clsact, netns, tcx};
 use crate::ledger::Place;
 use crate::model::Mode;
 use crate::scope::{ScopeMaps, Scopes};
@@ -139,6 +139,10 @@ impl Hooks for Kernel {
             Err(AttachError::Gone) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    fn settle(&mut self) {
+        backlog::settle();
     }
 
     fn tell(&mut self, scopes: &Scopes) -> io::Result<()> {

@@ -133,6 +133,8 @@ pub trait Hooks: Send + std::fmt::Debug {
     /// # Errors
     /// [`AttachError`], but not that it is gone.
     fn detach(&mut self, target: &Target) -> Result<(), AttachError>;
+    /// Waits until the programs have seen what devices had counted before.
+    fn settle(&mut self);
     /// Tells the programs where addresses are.
     ///
     /// # Errors
