@@ -8,6 +8,7 @@ use tracing::warn;
 use super::{Engine, Moment, Notes};
 use crate::kernel::hooks::{AttachError, Hooks};
 use crate::kernel::load::Way;
+use crate::kernel::pins::Pin;
 use crate::ledger::{Life, Store};
 use crate::model::LinkCount;
 use crate::observe::Found;
@@ -157,11 +158,10 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         }
     }
 
-    pub(super) fn note_links(&mut self) -> io::Result<()> {
-        let pins = self.hooks.pins()?;
+    pub(super) fn note_links(&self, pins: &[Pin]) {
         let ledger = self.shared.ledger();
         let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-        for pin in &pins {
+        for pin in pins {
             let own = ledger.slots().get(&pin.name.slot);
             let owned = pin.name.slot == berth_ebpf_common::OVERFLOW
                 || own.is_some_and(|own| own.generation == pin.name.generation);
@@ -189,6 +189,5 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             .map(|((hook, state), links)| LinkCount { hook, state, links })
             .collect();
         notes.troubles.recount();
-        Ok(())
     }
 }

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 
 use crate::decide::{self, Step, View};
 use crate::kernel::hooks::Hooks;
+use crate::kernel::pins::Pin;
 use crate::ledger::{Identity, Ledger, Life, Store};
 use crate::model::{DeviceCounts, Mode};
 use crate::observe::Found;
@@ -149,8 +150,9 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         {
             self.shared.notes().troubles.map_failed(&error);
         }
+        let mut pins = self.hooks.pins()?;
         for _ in 0..ROUNDS {
-            let steps = self.decide(found, now)?;
+            let steps = self.decide(found, &pins, now)?;
             if steps.is_empty() {
                 break;
             }
@@ -160,10 +162,12 @@ impl<S: Store, H: Hooks> Engine<S, H> {
                 }
                 self.apply(step, found, now);
             }
+            pins = self.hooks.pins()?;
         }
         self.note_waiting(found, now);
-        self.settle(now)?;
-        self.note_links()
+        self.settle(&pins, now)?;
+        self.note_links(&pins);
+        Ok(())
     }
 
     /// Whether something waits for nothing but time, and not for long.
@@ -175,8 +179,8 @@ impl<S: Store, H: Hooks> Engine<S, H> {
 
     /// Writes what other versions' slots had counted into ours, when nobody counts there any more, and
     /// removes their maps at last.
-    fn settle(&mut self, now: Moment) -> io::Result<()> {
-        let vanished = self.vanished()?;
+    fn settle(&mut self, pins: &[Pin], now: Moment) -> io::Result<()> {
+        let vanished = self.vanished(pins);
         let mut ledger = self.shared.ledger();
         let mut here = Vec::new();
         for (slot, found) in ledger.slots() {
@@ -203,26 +207,21 @@ impl<S: Store, H: Hooks> Engine<S, H> {
     /// Slots whose interface is gone though their record is there, and that no link counts into: as
     /// when a namespace ended without DEL. What their device has more, should it be there again, is made
     /// up for when it is attached to.
-    fn vanished(&mut self) -> io::Result<BTreeSet<u32>> {
-        if self.gone.is_empty() {
-            return Ok(BTreeSet::new());
-        }
-        let pins = self.hooks.pins()?.into_iter();
+    fn vanished(&self, pins: &[Pin]) -> BTreeSet<u32> {
         let counted: BTreeSet<u32> = pins
+            .iter()
             .filter(|pin| pin.ifindex != 0)
             .map(|pin| pin.name.slot)
             .collect();
         let ledger = self.shared.ledger();
         let slots = ledger.slots().iter();
         let gone = slots.filter(|(_, found)| self.gone.contains(&found.identity.life()));
-        Ok(gone
-            .map(|(slot, _)| *slot)
+        gone.map(|(slot, _)| *slot)
             .filter(|slot| !counted.contains(slot))
-            .collect())
+            .collect()
     }
 
-    fn decide(&mut self, found: &Found, now: Moment) -> io::Result<Vec<Step>> {
-        let pins = self.hooks.pins()?;
+    fn decide(&self, found: &Found, pins: &[Pin], now: Moment) -> io::Result<Vec<Step>> {
         let ledger = self.shared.ledger();
         let mut folded = BTreeSet::new();
         let mut fingerprints = BTreeMap::new();
@@ -247,7 +246,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             found,
             slots: ledger.slots(),
             folded: &folded,
-            pins: &pins,
+            pins,
             fingerprints: &fingerprints,
             kept: &kept,
             lost: &self.lost,
