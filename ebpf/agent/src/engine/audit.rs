@@ -103,8 +103,8 @@ impl<S: Store, H: Hooks> Engine<S, H> {
     }
 
     /// In packets: a macvlan counts the header of its neighbours' broadcasts twice, so that its bytes
-    /// are more than there were. The device was read first: what it has more than we is what we have missed; what we have
-    /// more than it may have come since.
+    /// are more than there were. The device was read first: what it has more than we is what we have
+    /// missed; what we have more than it may have come since.
     fn drift(&self, slot: u32, device: [Count; 2]) -> Option<[f64; 2]> {
         let ledger = self.shared.ledger();
         let found = ledger.slots().get(&slot)?;

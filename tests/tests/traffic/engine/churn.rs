@@ -72,6 +72,8 @@ fn case_28_pods_come_and_go_and_no_pin_slot_descriptor_or_namespace_is_left() {
         }
         assert_all_exact(&ground, &pods);
         for pod in &pods {
+            // Or it answers a neighbour between the look and its end.
+            pod.netns.ip(&["link", "set", "eth0", "down"]);
             let device = pod.device();
             sum.transmit.1 += device.transmit.1;
             pod.delete();
