@@ -65,18 +65,9 @@ impl Constants {
 
     /// What tells the programs with these constants from all others; never 0.
     pub fn fingerprint(&self) -> u64 {
-        let Self {
-            slot,
-            level,
-            node_end,
-            tcp,
-            depth,
-        } = self;
         let abi = berth_ebpf_common::ABI;
-        let text = format!(
-            "{:x}/{abi}/{slot}/{level}/{node_end}/{tcp}/{depth}",
-            *DIGEST
-        );
+        let values = self.by_name().map(|(_, value)| value.to_string()).join("/");
+        let text = format!("{:x}/{abi}/{values}", *DIGEST);
         fnv1a(text.as_bytes()).max(1)
     }
 }
