@@ -173,17 +173,14 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         for _ in 0..LOOKS {
             let before = self.shared.ledger().store().counted(slot);
             // Its device is gone: what it counted last stays unknown.
-            let Ok(look) = self.hooks.look(&place) else {
+            let Ok(device) = self.hooks.look(&place) else {
                 return Ok(());
             };
             if uncounted.contains(&false) {
                 self.hooks.settle();
             }
             let ledger = self.shared.ledger();
-            for (most, found) in missed
-                .iter_mut()
-                .zip(ledger.missed(slot, &look.device.counts))
-            {
+            for (most, found) in missed.iter_mut().zip(ledger.missed(slot, &device.counts)) {
                 most.bytes = most.bytes.max(found.bytes);
                 most.packets = most.packets.max(found.packets);
             }

@@ -35,7 +35,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             if stop() {
                 return;
             }
-            match self.hooks.look(&place) {
+            match self.hooks.examine(&place) {
                 Ok(look) => {
                     let drift = self.drift(
                         slot,
@@ -72,7 +72,6 @@ impl<S: Store, H: Hooks> Engine<S, H> {
         let mut notes = self.shared.notes();
         notes.looks = looks;
         notes.troubles.duplicates = duplicates;
-        notes.troubles.recount();
     }
 
     /// Looks at the filters of the node's own devices of which something was removed. Answers whether
@@ -92,7 +91,7 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             let concerned = matches!(place, Place::Node { .. })
                 && mode.contains(&Mode::Clsact)
                 && known.is_none_or(|ifindex| removed.is_of(ifindex));
-            let look = concerned.then(|| self.hooks.look(&place));
+            let look = concerned.then(|| self.hooks.examine(&place));
             if let Some(Ok(look)) = look
                 && lacks_filter(mode, look.filters)
             {

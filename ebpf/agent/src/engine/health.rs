@@ -38,8 +38,6 @@ pub struct Troubles {
     pub(super) duplicates: BTreeMap<u32, [u64; 2]>,
     /// How many of them were removed so far.
     pub duplicates_removed: [u64; 2],
-    /// All links.
-    pub links: Vec<LinkCount>,
 }
 
 impl Troubles {
@@ -60,17 +58,18 @@ impl Troubles {
         self.unattached.insert(life.clone(), why);
     }
 
-    /// Sums the links up.
-    pub(super) fn recount(&mut self) {
-        self.links.clone_from(&self.pinned);
+    /// All links, and those that count once more by themselves.
+    pub fn links(&self) -> Vec<LinkCount> {
+        let mut all = self.pinned.clone();
         for (at, way) in Way::BOTH.into_iter().enumerate() {
             let of = self.duplicates.values().filter_map(|more| more.get(at));
             let links: u64 = of.sum();
             if links > 0 {
                 let (hook, state) = (way.name(), "duplicate");
-                self.links.push(LinkCount { hook, state, links });
+                all.push(LinkCount { hook, state, links });
             }
         }
+        all
     }
 
     /// A sentence each.
@@ -188,6 +187,5 @@ impl<S: Store, H: Hooks> Engine<S, H> {
             .into_iter()
             .map(|((hook, state), links)| LinkCount { hook, state, links })
             .collect();
-        notes.troubles.recount();
     }
 }

@@ -208,6 +208,9 @@ impl<S: Store, H: Hooks> Engine<S, H> {
     /// when a namespace ended without DEL. What their device has more, should it be there again, is made
     /// up for when it is attached to.
     fn vanished(&self, pins: &[Pin]) -> BTreeSet<u32> {
+        if self.gone.is_empty() {
+            return BTreeSet::new();
+        }
         let counted: BTreeSet<u32> = pins
             .iter()
             .filter(|pin| pin.ifindex != 0)

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::hooks::{AttachError, Attached, Hooks, Look, Target, look_at};
+use super::device::Device;
+use super::hooks::{AttachError, Attached, Hooks, Look, Target, examine, look_at};
 use super::pins::{Pin, PinName};
 use crate::ledger::Place;
 use crate::model::Mode;
@@ -30,8 +31,12 @@ impl Hooks for DeviceOnly {
         self.look(&target.place).map(|_| device)
     }
 
-    fn look(&mut self, place: &Place) -> Result<Look, AttachError> {
-        look_at(place, |_| [0; 2])
+    fn look(&mut self, place: &Place) -> Result<Device, AttachError> {
+        look_at(place)
+    }
+
+    fn examine(&mut self, place: &Place) -> Result<Look, AttachError> {
+        examine(place, |_| [0; 2])
     }
 
     fn detach(&mut self, _target: &Target) -> Result<(), AttachError> {
@@ -66,8 +71,12 @@ impl Hooks for Box<dyn Hooks> {
         self.as_mut().attach(target)
     }
 
-    fn look(&mut self, place: &Place) -> Result<Look, AttachError> {
+    fn look(&mut self, place: &Place) -> Result<Device, AttachError> {
         self.as_mut().look(place)
+    }
+
+    fn examine(&mut self, place: &Place) -> Result<Look, AttachError> {
+        self.as_mut().examine(place)
     }
 
     fn detach(&mut self, target: &Target) -> Result<(), AttachError> {

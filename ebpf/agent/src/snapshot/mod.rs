@@ -162,7 +162,7 @@ fn health<S: Store>(ledger: &Ledger<S>, notes: &Notes, agent: &Agent) -> Health 
     Health {
         started: agent.started.as_duration().as_secs_f64(),
         coverage: (troubles.wanted, counted.min(troubles.wanted)),
-        links: troubles.links.clone(),
+        links: troubles.links(),
         duplicates_removed: troubles.duplicates_removed,
         attach_failures: troubles
             .attach

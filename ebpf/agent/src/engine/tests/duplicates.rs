@@ -1,27 +1,23 @@
 //! What counts an interface once more is found, removed, and told.
 
-use super::kernel::{Kernel, name_of};
 use super::*;
 
 #[test]
 fn links_that_count_twice_are_seen_by_the_audit_and_removed_by_the_next_pass() {
-    let kernel = Kernel::new();
-    let ledger = Ledger::open(kernel.clone(), Duration::ZERO).unwrap();
-    let shared = Shared::new(ledger);
-    let hold = Duration::from_secs(2);
-    let mut engine = Engine::new(Arc::clone(&shared), kernel.clone(), hold, Vec::new());
-    let mut found = Found::default();
-    let new = wanted(0, 1);
-    let name = name_of(&new.identity.place);
-    found.wanted.insert(new.identity.life(), new);
-    kernel.world().devices.insert(name, 0);
+    let One {
+        kernel,
+        shared,
+        mut engine,
+        found,
+        ..
+    } = One::new(wanted(0, 1));
     let now = Moment {
         time: Timestamp::UNIX_EPOCH,
         uptime: Duration::ZERO,
     };
     let told = || {
         let troubles = shared.notes().troubles.clone();
-        let links = troubles.links.iter();
+        let links = troubles.links().into_iter();
         let there: Vec<_> = links
             .filter(|links| links.state == "duplicate")
             .map(|links| (links.hook, links.links))

@@ -157,7 +157,7 @@ impl Hooks for Kernel {
         let mode = [Mode::Tcx; 2];
         Ok(Attached { mode, duplicates })
     }
-    fn look(&mut self, place: &Place) -> Result<Look, AttachError> {
+    fn look(&mut self, place: &Place) -> Result<Device, AttachError> {
         let world = self.world();
         let counted = world
             .devices
@@ -167,18 +167,22 @@ impl Hooks for Kernel {
             count: packets(*counted),
             ..DeviceDirection::default()
         };
-        Ok(Look {
-            device: Device {
-                ifindex: 1,
-                name: name_of(place),
-                mac: Vec::new(),
-                counts: DeviceCounts {
-                    receive: way,
-                    transmit: way,
-                },
+        Ok(Device {
+            ifindex: 1,
+            name: name_of(place),
+            mac: Vec::new(),
+            counts: DeviceCounts {
+                receive: way,
+                transmit: way,
             },
+        })
+    }
+    fn examine(&mut self, place: &Place) -> Result<Look, AttachError> {
+        let device = self.look(place)?;
+        Ok(Look {
+            device,
             filters: [false; 2],
-            links: world.duplicates.map(|more| more + 1),
+            links: self.world().duplicates.map(|more| more + 1),
         })
     }
     fn detach(&mut self, target: &Target) -> Result<(), AttachError> {

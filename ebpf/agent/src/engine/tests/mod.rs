@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use berth_types::Incarnation;
 
-use self::kernel::Kernel;
+use self::kernel::{Kernel, name_of};
 use super::*;
 use crate::ledger::{Family, Place};
 use crate::model::{Driver, Pod, WorkloadName};
@@ -50,6 +50,37 @@ fn wanted(which: u8, life: u64) -> Wanted {
         identity,
         addresses: Vec::new(),
         written: Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// An agent that has a record of one interface, which is there.
+struct One {
+    kernel: Kernel,
+    shared: Arc<Shared<Kernel>>,
+    engine: Engine<Kernel, Kernel>,
+    found: Found,
+    /// The interface's.
+    name: String,
+}
+
+impl One {
+    fn new(wanted: Wanted) -> Self {
+        let kernel = Kernel::new();
+        let ledger = Ledger::open(kernel.clone(), Duration::ZERO).unwrap();
+        let shared = Shared::new(ledger);
+        let hold = Duration::from_secs(2);
+        let engine = Engine::new(Arc::clone(&shared), kernel.clone(), hold, Vec::new());
+        let mut found = Found::default();
+        let name = name_of(&wanted.identity.place);
+        found.wanted.insert(wanted.identity.life(), wanted);
+        kernel.world().devices.insert(name.clone(), 0);
+        Self {
+            kernel,
+            shared,
+            engine,
+            found,
+            name,
+        }
     }
 }
 

@@ -1,22 +1,18 @@
 //! Slots that go on from another version's.
 
-use super::kernel::{Kernel, name_of};
 use super::*;
 use crate::ledger::Former;
 
 /// Its namespace ended without DEL: nobody will ever put our programs in the place of theirs.
 #[test]
 fn what_another_version_counted_is_settled_when_the_interface_is_gone_and_its_record_is_not() {
-    let kernel = Kernel::new();
-    let ledger = Ledger::open(kernel.clone(), Duration::ZERO).unwrap();
-    let shared = Shared::new(ledger);
-    let hold = Duration::from_secs(2);
-    let mut engine = Engine::new(Arc::clone(&shared), kernel.clone(), hold, Vec::new());
-    let mut found = Found::default();
-    let new = wanted(0, 1);
-    let name = name_of(&new.identity.place);
-    found.wanted.insert(new.identity.life(), new);
-    kernel.world().devices.insert(name.clone(), 0);
+    let One {
+        kernel,
+        shared,
+        mut engine,
+        found,
+        name,
+    } = One::new(wanted(0, 1));
     let mut pass = |seconds| {
         let now = Moment {
             time: Timestamp::UNIX_EPOCH,

@@ -1,6 +1,5 @@
 //! What a record waits for.
 
-use super::kernel::{Kernel, name_of};
 use super::*;
 
 /// A machine that was booted at the beginning of 1970.
@@ -13,19 +12,16 @@ fn at(seconds: i64) -> Moment {
 
 #[test]
 fn a_record_waits_until_it_is_counted_and_not_for_an_interface_that_is_gone() {
-    let kernel = Kernel::new();
-    let ledger = Ledger::open(kernel.clone(), Duration::ZERO).unwrap();
-    let shared = Shared::new(ledger);
-    let hold = Duration::from_secs(2);
-    let mut engine = Engine::new(Arc::clone(&shared), kernel.clone(), hold, Vec::new());
-    let mut found = Found::default();
-    let new = Wanted {
+    let One {
+        kernel,
+        shared,
+        mut engine,
+        found,
+        name,
+    } = One::new(Wanted {
         written: at(90).time,
         ..wanted(0, 1)
-    };
-    let (name, life) = (name_of(&new.identity.place), new.identity.life());
-    found.wanted.insert(life, new);
-    kernel.world().devices.insert(name.clone(), 0);
+    });
     let mut lag_after = |seconds, stop: bool| {
         engine.pass(&found, at(seconds), &|| stop).unwrap();
         shared.notes().waiting.lag(at(seconds).uptime).as_secs()

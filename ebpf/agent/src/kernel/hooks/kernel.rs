@@ -127,8 +127,12 @@ impl Hooks for Kernel {
         })?
     }
 
-    fn look(&mut self, place: &Place) -> Result<Look, AttachError> {
-        look_at(place, |device| tcx::links(device, place, self.slots_map))
+    fn look(&mut self, place: &Place) -> Result<Device, AttachError> {
+        look_at(place)
+    }
+
+    fn examine(&mut self, place: &Place) -> Result<Look, AttachError> {
+        examine(place, |device| tcx::links(device, place, self.slots_map))
     }
 
     fn detach(&mut self, target: &Target) -> Result<(), AttachError> {
@@ -156,9 +160,13 @@ impl Hooks for Kernel {
     }
 }
 
-/// What is seen of an interface; its device's counters are the container's. `links` counts the links
-/// that are ours, where the device is.
-pub(in crate::kernel) fn look_at(
+/// The device of an interface. Its counters are the container's.
+pub(in crate::kernel) fn look_at(place: &Place) -> Result<Device, AttachError> {
+    at(place, |device| as_the_containers(place, device))
+}
+
+/// What is seen of an interface. `links` counts the links that are ours, where the device is.
+pub(in crate::kernel) fn examine(
     place: &Place,
     links: impl FnOnce(&Device) -> [u64; 2] + Send,
 ) -> Result<Look, AttachError> {
@@ -166,16 +174,23 @@ pub(in crate::kernel) fn look_at(
         let filters = clsact::present(&device).unwrap_or_default();
         let links = links(&device);
         Look {
-            device,
+            device: as_the_containers(place, device),
             filters,
             links,
         }
     })?;
     if matches!(place, Place::Node { .. }) {
-        look.device.counts = look.device.counts.swapped();
         look.filters.reverse();
     }
     Ok(look)
+}
+
+/// The node's end of a pair receives what the container sends.
+fn as_the_containers(place: &Place, mut device: Device) -> Device {
+    if matches!(place, Place::Node { .. }) {
+        device.counts = device.counts.swapped();
+    }
+    device
 }
 
 /// Runs `body` where the interface at `place` is, with its device.

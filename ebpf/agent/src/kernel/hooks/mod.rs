@@ -14,7 +14,7 @@ use crate::model::Mode;
 use crate::scope::Scopes;
 pub use error::AttachError;
 pub use kernel::Kernel;
-pub(super) use kernel::look_at;
+pub(super) use kernel::{examine, look_at};
 
 /// Which hooks are tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,7 +127,12 @@ pub trait Hooks: Send + std::fmt::Debug {
     ///
     /// # Errors
     /// [`AttachError::Gone`] without one.
-    fn look(&mut self, place: &Place) -> Result<Look, AttachError>;
+    fn look(&mut self, place: &Place) -> Result<Device, AttachError>;
+    /// The same, and looks at what is attached there.
+    ///
+    /// # Errors
+    /// As for [`Hooks::look`].
+    fn examine(&mut self, place: &Place) -> Result<Look, AttachError>;
     /// Takes the programs of an interface away.
     ///
     /// # Errors
